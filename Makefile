@@ -1,0 +1,54 @@
+# Every target sets up what it needs; Python 3.11+ and make are enough for `make run` and `make test`.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+export HOST PORT
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: run test check bench openapi contract-fuzz tools lock clean help
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Trivium needs Python 3.11 or newer; '$(PYTHON)' is not. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "Creating .venv failed. On Debian: apt-get install python3-venv" >&2; exit 1; }
+
+# The locks carry hashes and no index address; installing the package itself needs nothing beyond them.
+.venv/.run: requirements/run.txt pyproject.toml service/trivium/__init__.py | .venv/bin/python
+	@$(PIP) install --require-hashes -r requirements/run.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.run
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+run: .venv/.run ## serve on HOST:PORT (127.0.0.1:8000)
+	@$(BIN)/trivium serve
+
+test: .venv/.dev ## run the tests; TRIVIUM_NO_SKIPS=1 makes a skipped test a failure
+	@$(PYTEST) $(ARGS)
+
+check: .venv/.dev ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+tools: .venv/.dev ## install the system tools some tests need, into .tools/ (and apt, when root)
+	@$(BIN)/python tools/install.py
+
+lock: ## renew the hash-locked requirements (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet --group build pyproject.toml -o requirements/run.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -c requirements/run.txt --group dev pyproject.toml -o requirements/dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -c requirements/run.txt --group bench pyproject.toml -o requirements/bench.txt
+
+clean: ## remove everything the other targets made
+	rm -rf .venv .tools .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .schemathesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,357 @@
+"""Profile and policy in, recommendation out: pure, without I/O.
+
+What depends only on a cell, and on which of its inputs were given, is worked out once and kept as bytes with holes:
+`Advisor.answer` then fills in the numbers, the ids and the ignored inputs. `Advisor.recommend` builds the same
+recommendation as an object, every time anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+
+from trivium.policy import Served, flips, margin, unknowns
+from trivium.policy.compiled import CompiledInput, Known
+from trivium.policy.diagram import Cell
+from trivium.policy.tables import Condition, FiredRule, holds
+from trivium.profile import FIELDS, Profile, canonical
+from trivium.recommendation import (
+    Assumption,
+    Caution,
+    Change,
+    Citation,
+    Explain,
+    Flip,
+    Lever,
+    PolicyReference,
+    Question,
+    Range,
+    Reason,
+    ReasonInput,
+    Recommendation,
+    Step,
+)
+
+
+TEMPLATES = 1024
+"""Answers kept per policy, some 10 KB each."""
+
+_encode = msgspec.json.Encoder().encode
+_encode_sorted = msgspec.json.Encoder(order="deterministic").encode
+_values = msgspec.structs.astuple
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A recommendation as JSON, with what logs and metrics want to know of it."""
+
+    body: bytes
+    decision_id: str
+    template: Template
+
+
+class Template(msgspec.Struct, frozen=True, eq=False):
+    """The JSON of a recommendation, cut where it depends on more than the cell.
+
+    Attributes:
+        segments: JSON, with every odd entry a hole.
+        holes: (index in `segments`, name of what fills it).
+        strategy: the recommended strategy.
+        status: settled or provisional.
+        codes: the rationale codes, in order.
+        policy: the policy that decided.
+    """
+
+    segments: tuple[bytes, ...]
+    holes: tuple[tuple[int, str], ...]
+    strategy: str
+    status: str
+    codes: tuple[str, ...]
+    policy: PolicyReference
+
+
+class Advisor:
+    """Recommends by one policy. Safe to share between threads.
+
+    Args:
+        served: a proven policy with its lifecycle.
+    """
+
+    def __init__(self, served: Served) -> None:
+        policy = served.policy
+        document = policy.document
+        self.policy = policy
+        self.lifecycle = served.lifecycle
+        self.reference = PolicyReference(document.policy, policy.version, policy.digest, served.lifecycle.status)
+        self._columns = tuple(FIELDS.index(field.name) for field in policy.inputs)
+        self._pick = itemgetter(*self._columns)
+        self._ignored = tuple(
+            (column, name) for column, name in enumerate(FIELDS) if column and column not in self._columns
+        )
+        self._numbers = tuple(
+            (field.name, column)
+            for field, column in zip(policy.inputs, self._columns, strict=True)
+            if field.cuts is not None
+        )
+        self._citations = {name: Citation(name, one.title, one.year, one.url) for name, one in document.sources.items()}
+        self._steps = [(policy.condition(step.when), step) for step in document.steps]
+        self._rechecks = [(policy.condition(recheck.when), recheck.event) for recheck in document.recheck]
+        self._warnings = [
+            (policy.condition(warning.when), Caution(warning.code, warning.message)) for warning in document.warnings
+        ]
+        self._statements = {said.id: said.text for said in document.summary}
+        self._deprecation = self._deprecated()
+        self._template = lru_cache(maxsize=TEMPLATES)(self._make_template)
+
+    def recommend(self, profile: Profile, explain: Explain = "full") -> Recommendation:
+        """Recommend a strategy for a profile."""
+        values = _values(profile)
+        picked = self._pick(values)
+        cell, known = self.policy.read(picked)
+        shown = {name: canonical(values[column]) for name, column in self._numbers}
+        return self._advise(
+            cell, known, explain, shown, self.identify(values), profile.id, self._not_read(values)
+        )
+
+    def answer(self, profile: Profile, explain: Explain = "full") -> Answer:
+        """Recommend as JSON: the same bytes as encoding what `recommend` returns, from the cache where it can."""
+        values = _values(profile)
+        cell, known = self.policy.read(self._pick(values))
+        template = self._template(cell, known, explain)
+        decision_id = self.identify(values)
+        segments = list(template.segments)
+        for index, name in template.holes:
+            if name == "decision_id":
+                filled = b'"%b"' % decision_id.encode()
+            elif name == "id":
+                filled = _encode(values[0])
+            elif name == "ignored_inputs":
+                filled = _encode(self._not_read(values))
+            else:
+                filled = _encode(canonical(values[FIELDS.index(name)]))
+            segments[index] = filled
+        return Answer(b"".join(segments), decision_id, template)
+
+    def identify(self, values: Sequence[Any]) -> str:
+        """Return the decision id of a profile's values, in the order of `FIELDS`.
+
+        It is the first 32 hexadecimal digits of the SHA-256 of compact JSON with sorted keys, `{"policy": DIGEST,
+        "profile": {...}}`, in which the profile has no `id`, no nulls, and whole numbers without a fraction.
+        """
+        given = {
+            name: canonical(value) for name, value in zip(FIELDS[1:], values[1:], strict=True) if value is not None
+        }
+        identity = _encode_sorted({"policy": self.policy.digest, "profile": given})
+        return hashlib.sha256(identity).hexdigest()[:32]
+
+    def _not_read(self, values: Sequence[Any]) -> list[str]:
+        return [name for column, name in self._ignored if values[column] is not None]
+
+    def _make_template(self, cell: Cell, known: Known, explain: Explain) -> Template:
+        shown = {name: _hole(name) for name, _ in self._numbers}
+        made = self._advise(cell, known, explain, shown, _hole("decision_id"), _hole("id"), _hole("ignored_inputs"))
+        segments = _HOLE.split(_encode(made))
+        return Template(
+            tuple(segments),
+            tuple((index, segments[index].decode()) for index in range(1, len(segments), 2)),
+            made.strategy,
+            made.status,
+            tuple(dict.fromkeys(reason.code for reason in self._reasons(cell, known, {}))),
+            self.reference,
+        )
+
+    def _advise(
+        self,
+        cell: Cell,
+        known: Known,
+        explain: Explain,
+        shown: Mapping[str, Any],
+        decision_id: Any,
+        own_id: Any,
+        ignored: Any,
+    ) -> Recommendation:
+        """Work out a whole recommendation; `shown` has the value to show per numeric input that was given."""
+        policy = self.policy
+        state, _ = policy.state(cell)
+        left_open = unknowns(policy, cell, known)
+        ways = flips(policy, cell)
+        reasons = self._reasons(cell, known, shown)
+        provisional = len(left_open.reachable) > 1
+        questions = [
+            Question(
+                policy.inputs[asked.position].name,
+                policy.inputs[asked.position].spec.question,
+                self._named(asked.could_lead_to),
+            )
+            for asked in left_open.questions
+        ]
+        return Recommendation(
+            strategy=policy.strategies[policy.decide(cell).strategy],
+            status="provisional" if provisional else "settled",
+            summary=self._statements[policy.summary.fire(state).id],
+            levers=self._levers(state, reasons),
+            rationale=[_shortened(reason, explain) for reason in reasons] if explain != "none" else [],
+            steps=self._plan(state, left_open.questions[0].position if provisional else None),
+            flips=[
+                Flip(
+                    policy.strategies[flip.strategy],
+                    "action" if flip.by_action else "circumstance",
+                    [self._change(position, band, cell, known, shown) for position, band in flip.targets],
+                )
+                for flip in ways
+            ],
+            margin=margin(ways),
+            open_questions=questions,
+            reachable=self._named(left_open.reachable),
+            assumptions=[
+                Assumption(field.name, field.bands[field.assumed])
+                for field, given in zip(policy.inputs, known, strict=True)
+                if not given
+            ],
+            recheck_when=[event for when, event in self._rechecks if holds(when, state)],
+            policy=self.reference,
+            decision_id=decision_id,
+            id=own_id,
+            warnings=[
+                *self._deprecation,
+                *(caution for when, caution in self._warnings if holds(when, state) and _given(when, known)),
+            ],
+            ignored_inputs=ignored,
+        )
+
+    def _named(self, strategies: Sequence[int]) -> list[str]:
+        return [self.policy.strategies[strategy] for strategy in strategies]
+
+    def _reasons(self, cell: Cell, known: Known, shown: Mapping[str, Any]) -> list[Reason]:
+        """List the reasons that the fired rules give, in the order of the tables."""
+        policy = self.policy
+        _, fired = policy.state(cell)
+        reasons = []
+        for table, rule in zip(policy.tables, fired, strict=True):
+            for name in rule.because:
+                code = policy.document.codes[name]
+                reasons.append(
+                    Reason(
+                        code=name,
+                        lever=code.lever,
+                        effect=code.effect,
+                        rule=f"{table.name}/{rule.id}",
+                        message=code.message,
+                        inputs=[
+                            self._reason_input(position, labels, cell, known, shown)
+                            for position, labels in sorted(self._behind(table.reads, rule, fired).items())
+                        ],
+                        source=[self._citations[source] for source in code.source],
+                    )
+                )
+        return reasons
+
+    def _behind(
+        self, reads: Sequence[int], rule: FiredRule, fired: Sequence[FiredRule]
+    ) -> dict[int, frozenset[int] | None]:
+        """Return the inputs a rule rests on, each with the bands it asks for.
+
+        A condition on an earlier table rests on what that table's fired rule rests on; a rule without a condition rests
+        on all that its table reads.
+        """
+        inputs = len(self.policy.inputs)
+        behind: dict[int, frozenset[int] | None] = {}
+        terms = rule.condition or tuple((position, None) for position in reads)
+        for position, labels in terms:
+            if position < inputs:
+                behind[position] = labels
+            else:
+                table = position - inputs
+                for below, wanted in self._behind(self.policy.tables[table].reads, fired[table], fired).items():
+                    behind.setdefault(below, wanted)
+        return behind
+
+    def _reason_input(
+        self, position: int, labels: frozenset[int] | None, cell: Cell, known: Known, shown: Mapping[str, Any]
+    ) -> ReasonInput:
+        field = self.policy.inputs[position]
+        band = cell[position]
+        wanted = labels or {band}
+        return ReasonInput(
+            field.name,
+            self._value(position, cell, shown) if known[position] else None,
+            field.bands[band],
+            None if field.cuts is None else _range(field, min(wanted), max(wanted)),
+        )
+
+    def _value(self, position: int, cell: Cell, shown: Mapping[str, Any]) -> Any:
+        """Return the value of an input: a number as it is shown, anything else as its band says."""
+        field = self.policy.inputs[position]
+        if field.cuts is not None:
+            return shown.get(field.name)
+        return field.spec.api_values.get(field.bands[cell[position]])
+
+    def _change(self, position: int, band: int, cell: Cell, known: Known, shown: Mapping[str, Any]) -> Change:
+        field = self.policy.inputs[position]
+        now = cell[position]
+        is_number = field.cuts is not None
+        assumed_number = is_number and not known[position] and now in field.stated
+        return Change(
+            field.name,
+            _range(field, now, now) if assumed_number else self._value(position, cell, shown),
+            known[position],
+            _range(field, band, band) if is_number else field.spec.api_values[field.bands[band]],
+        )
+
+    def _levers(self, state: Sequence[int], reasons: Sequence[Reason]) -> dict[str, Lever]:
+        policy = self.policy
+        levers = {}
+        for name, lever in policy.document.levers.items():
+            verdict: Any = "adopt"
+            if lever.table is not None:
+                position = policy.positions[lever.table]
+                outcome = policy.variables[position].labels[state[position]]
+                verdict = (lever.verdicts or {}).get(outcome, outcome)
+            codes = dict.fromkeys(reason.code for reason in reasons if reason.lever == name)
+            levers[name] = Lever(verdict, list(codes))
+        return levers
+
+    def _plan(self, state: Sequence[int], resting_on: int | None) -> list[Step]:
+        """List the steps by phase; an answer that rests on an assumption starts with checking it."""
+        plan = [
+            Step(step.phase, step.lever, step.action, step.done_when) for when, step in self._steps if holds(when, state)
+        ]
+        if resting_on is not None:
+            check = self.policy.inputs[resting_on].spec.check
+            plan.insert(0, Step("now", None, check.action, check.done_when))
+        return sorted(plan, key=lambda step: ("now", "next", "later").index(step.phase))
+
+    def _deprecated(self) -> list[Caution]:
+        lifecycle = self.lifecycle
+        if lifecycle.status != "deprecated":
+            return []
+        until = f" and may be retired from {lifecycle.sunset.isoformat()} on" if lifecycle.sunset else ""
+        instead = f"; move to {lifecycle.successor}" if lifecycle.successor else ""
+        return [Caution("POLICY_DEPRECATED", f"Policy {self.policy.version} is deprecated{until}{instead}.")]
+
+
+def _hole(name: str) -> Any:
+    """Return raw JSON that no encoder can produce, to find it again in the encoded text."""
+    return msgspec.Raw(b"\0%b\0" % name.encode())
+
+
+_HOLE = re.compile(rb"\0([a-z_]+)\0")
+
+
+def _range(field: CompiledInput, lowest: int, highest: int) -> Range:
+    return Range(field.lowest(max(lowest, field.stated[0])), field.limit(highest))
+
+
+def _given(when: Condition, known: Known) -> bool:
+    return all(known[position] for position, _ in when)
+
+
+def _shortened(reason: Reason, explain: Explain) -> Reason:
+    if explain == "full":
+        return reason
+    return Reason(reason.code, reason.lever, reason.effect, reason.rule)

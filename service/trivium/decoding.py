@@ -1,0 +1,135 @@
+"""Strict decoding that reports every bad field at once, each with a pointer and the nearest valid name or value.
+
+The fast path is msgspec's, which stops at the first error; only when it has failed is the input looked at again, field
+by field.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from trivium.errors import FieldError, InvalidInputError
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def decode_json(body: bytes) -> Any:
+    """Decode JSON of any form.
+
+    Raises:
+        InvalidInputError: the body is not JSON.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except RecursionError:
+        detail = "the JSON is nested far too deeply"
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        detail = f"not JSON: {error}" if body.strip() else "the body is empty: send a JSON object"
+    raise InvalidInputError([FieldError("malformed", detail, pointer="")])
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """Decode a JSON object into a struct.
+
+    Raises:
+        InvalidInputError: with every bad field.
+    """
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise InvalidInputError(check(decode_json(body), kind)) from None
+
+
+def check(data: Any, kind: type[msgspec.Struct], pointer: str = "") -> Iterator[FieldError]:
+    """Yield every bad field of decoded JSON that should be a struct."""
+    if not isinstance(data, dict):
+        yield FieldError("wrong_type", f"expected an object, got {_named(data)}", pointer=pointer)
+        return
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for name, value in data.items():
+        at = f"{pointer}/{_escaped(name)}"
+        if name not in fields:
+            yield FieldError("unknown_field", f"unknown field{_suggest(name, fields)}", pointer=at)
+        elif (nested := _struct(fields[name].type)) is not None and value is not None:
+            yield from check(value, nested, at)
+        else:
+            try:
+                msgspec.convert(value, fields[name].type, strict=True)
+            except msgspec.ValidationError as error:
+                yield field_error(value, fields[name].type, str(error), pointer=at)
+    for name, field in fields.items():
+        if field.required and name not in data:
+            yield FieldError("missing_field", f"`{name}` is required", pointer=pointer)
+
+
+def field_error(
+    value: Any, kind: Any, message: str, *, pointer: str | None = None, parameter: str | None = None
+) -> FieldError:
+    """Turn msgspec's message about one value into an error that says what is allowed."""
+    message = re.sub(r" - at `[^`]*`$", "", message)
+    choices = allowed(kind)
+    if choices and isinstance(value, str):
+        code, detail = "unknown_value", f"unknown value{_suggest(value, choices)}"
+    elif message.startswith("Expected `str` of length"):
+        code, detail = "too_long", message.replace("Expected `str`", "expected a string")
+    elif re.match(r"Expected `\w+` [<>]=|Number out of range", message):
+        code, detail = "out_of_range", message.replace("Expected `float`", "expected a number")
+    else:
+        code, detail = "wrong_type", f"expected {_expected(kind)}, got {_named(value)}"
+    return FieldError(code, detail, pointer=pointer, parameter=parameter)
+
+
+def allowed(kind: Any) -> tuple[str, ...]:
+    """Return the words a type allows, when it is a choice of words."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return tuple(word for part in _parts(kind) for word in allowed(part))
+
+
+def _parts(kind: Any) -> tuple[Any, ...]:
+    origin = get_origin(kind)
+    if origin in {Union, UnionType}:
+        return tuple(part for part in get_args(kind) if part is not type(None))
+    if hasattr(kind, "__metadata__"):
+        return (kind.__origin__,)
+    return ()
+
+
+def base_type(kind: Any) -> Any:
+    """Return the type below `Annotated` and `| None`."""
+    while parts := _parts(kind):
+        kind = parts[0]
+    return kind
+
+
+def _struct(kind: Any) -> type[msgspec.Struct] | None:
+    base = base_type(kind)
+    return base if isinstance(base, type) and issubclass(base, msgspec.Struct) else None
+
+
+def _expected(kind: Any) -> str:
+    if choices := allowed(kind):
+        return "one of " + ", ".join(choices)
+    return {bool: "true or false", float: "a number", int: "an integer", str: "a string"}.get(base_type(kind), "another")
+
+
+def _named(value: Any) -> str:
+    kinds = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array", dict: "an object"}
+    return "null" if value is None else kinds.get(type(value), "something else")
+
+
+def _suggest(name: str, names: Iterable[str]) -> str:
+    names = list(names)
+    close = difflib.get_close_matches(name[:80], names, n=1, cutoff=0.5)
+    return f"; did you mean `{close[0]}`?" if close else "; known: " + ", ".join(f"`{known}`" for known in names)
+
+
+def _escaped(name: str) -> str:
+    return name[:200].replace("~", "~0").replace("/", "~1")

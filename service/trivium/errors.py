@@ -1,0 +1,57 @@
+"""What can go wrong, each with a stable code.
+
+    TriviumError
+    ├── InvalidInputError      a profile or another document of the caller is wrong; lists every bad field
+    └── SettingsError          a setting is wrong; the service does not start
+
+    The engine, which stands alone, has its own:
+
+    PolicyError                a policy document must not be served       (trivium.policy.errors)
+    UnknownPolicyError         no served policy fits a selector           (trivium.policy.registry)
+    RetiredPolicyError         a retired policy decides no more           (trivium.policy.registry)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+
+class FieldError(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing wrong with an input.
+
+    Attributes:
+        code: what kind of thing: `unknown_field`, `wrong_type`, `unknown_value`, `out_of_range`, `too_long`,
+            `missing_field`, `malformed`.
+        detail: a sentence that says what to do.
+        pointer: JSON Pointer (RFC 6901) into the body; empty for the whole body, absent for parameters.
+        parameter: the query or path parameter, when that is at fault.
+    """
+
+    code: str
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+
+class TriviumError(Exception):
+    """Base of the errors of this package; `code` is stable."""
+
+    code = "error"
+
+
+class InvalidInputError(TriviumError):
+    """A caller's input is wrong; `errors` names every bad field."""
+
+    code = "invalid_input"
+
+    def __init__(self, errors: Iterable[FieldError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(f"{error.pointer or error.parameter or 'body'}: {error.detail}" for error in self.errors))
+
+
+class SettingsError(TriviumError):
+    """Settings are wrong; the text names each variable and what it may be."""
+
+    code = "invalid_settings"

@@ -1,0 +1,53 @@
+"""The policy engine: a policy is a finite function, so every question about it has an exact answer.
+
+It knows decision tables, bands and diagrams, and nothing of what is decided or how it is served.
+"""
+
+from trivium.policy.compiled import CompiledInput, Decision, Policy, compile_policy
+from trivium.policy.diff import Difference, StrategyChange, diff
+from trivium.policy.document import Document, digest, parse
+from trivium.policy.errors import PolicyError, Problem
+from trivium.policy.proofs import prove
+from trivium.policy.queries import Flip, OpenQuestion, Unknowns, flips, margin, unknowns
+from trivium.policy.references import Field, Vocabulary
+from trivium.policy.registry import (
+    Lifecycle,
+    Registry,
+    RetiredPolicyError,
+    Served,
+    UnknownPolicyError,
+    load_directory,
+    load_policy,
+)
+
+
+__all__ = [
+    "CompiledInput",
+    "Decision",
+    "Difference",
+    "Document",
+    "Field",
+    "Flip",
+    "Lifecycle",
+    "OpenQuestion",
+    "Policy",
+    "PolicyError",
+    "Problem",
+    "Registry",
+    "RetiredPolicyError",
+    "Served",
+    "StrategyChange",
+    "Unknowns",
+    "UnknownPolicyError",
+    "Vocabulary",
+    "compile_policy",
+    "diff",
+    "digest",
+    "flips",
+    "load_directory",
+    "load_policy",
+    "margin",
+    "parse",
+    "prove",
+    "unknowns",
+]

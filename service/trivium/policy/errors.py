@@ -1,0 +1,46 @@
+"""What can be wrong with a policy, said so that its author can mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing wrong in a policy document.
+
+    Attributes:
+        code: stable kebab-case name of the kind of problem, such as `dead-rule`.
+        message: what is wrong and what to do about it.
+        file: the document's name.
+        line: 1-based line in the document; 0 when the problem is not at one place.
+        column: 1-based column; 0 with `line` 0.
+        rule: `table/rule` when one rule is at fault.
+        counterexample: a profile, as input name to band, that shows the problem.
+    """
+
+    code: str
+    message: str
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    rule: str = ""
+    counterexample: dict[str, str] | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
+        rule = f" (rule {self.rule})" if self.rule else ""
+        shown = ""
+        if self.counterexample is not None:
+            bands = ", ".join(f"{name}={band}" for name, band in self.counterexample.items())
+            shown = f"\n    for example with: {bands or 'any profile'}"
+        return f"{place}{self.code}: {self.message}{rule}{shown}"
+
+
+class PolicyError(Exception):
+    """A policy document that must not be served; carries every problem found, not only the first."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))

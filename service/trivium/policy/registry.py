@@ -1,0 +1,196 @@
+"""The policies on disk: load and prove them all, resolve a selector to one, know which are deprecated or retired."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import msgspec
+import yaml
+
+from trivium.policy.compiled import Policy, compile_policy
+from trivium.policy.document import nearest_name
+from trivium.policy.errors import PolicyError, Problem
+from trivium.policy.proofs import prove
+from trivium.policy.references import Vocabulary
+
+
+Status: TypeAlias = Literal["active", "deprecated", "retired"]
+
+LIFECYCLE_FILE = "lifecycle.yaml"
+"""Beside the policies, outside their digests: version to status and dates."""
+
+LATEST = "latest"
+
+
+class Lifecycle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where a version stands in its life.
+
+    Attributes:
+        status: `active`; `deprecated`, still answers, with a warning; `retired`, readable, but decides no more.
+        released: day of release.
+        deprecated: day from which on it is deprecated.
+        sunset: day from which on it may be retired.
+        successor: the version to move to.
+    """
+
+    status: Status = "active"
+    released: dt.date | None = None
+    deprecated: dt.date | None = None
+    sunset: dt.date | None = None
+    successor: str | None = None
+
+
+class Served(msgspec.Struct, frozen=True, eq=False):
+    """A proven policy with its lifecycle."""
+
+    policy: Policy
+    lifecycle: Lifecycle
+
+    @property
+    def version(self) -> str:
+        """The policy's version."""
+        return self.policy.version
+
+
+class UnknownPolicyError(LookupError):
+    """No served policy fits the selector."""
+
+
+class RetiredPolicyError(LookupError):
+    """A decision was asked of a retired policy."""
+
+    def __init__(self, served: Served) -> None:
+        self.served = served
+        successor = served.lifecycle.successor
+        instead = f"; use {successor}" if successor else ""
+        super().__init__(f"policy {served.version} is retired and decides no more{instead}")
+
+
+class Registry:
+    """A set of proven policies of one name.
+
+    Args:
+        served: the policies.
+        default: selector that stands in when a caller names none; None for the newest active version.
+
+    Raises:
+        PolicyError: two names, or a version twice.
+        UnknownPolicyError: nothing to serve, or `default` fits nothing.
+        RetiredPolicyError: `default` names a retired version.
+    """
+
+    def __init__(self, served: Iterable[Served], default: str | None = None) -> None:
+        ordered = sorted(served, key=lambda one: version_key(one.version))
+        self.by_version: Mapping[str, Served] = {one.version: one for one in ordered}
+        problems = [
+            one.policy.parsed.problem(("version",), "duplicate-version", f"version {one.version} is served already")
+            for one in ordered
+            if self.by_version[one.version] is not one
+        ]
+        problems += [
+            one.policy.parsed.problem(
+                ("policy",), "two-names", f"all served policies share one name, here `{ordered[0].policy.document.policy}`"
+            )
+            for one in ordered
+            if one.policy.document.policy != ordered[0].policy.document.policy
+        ]
+        if problems:
+            raise PolicyError(problems)
+        self.default = self.deciding(default or LATEST)
+
+    def resolve(self, selector: str) -> Served:
+        """Return the policy a selector names: `2.0.0`, `2` or `2.0` (the newest such not retired), or `latest`.
+
+        Raises:
+            UnknownPolicyError: nothing fits; the text lists what is served.
+        """
+        if selector in self.by_version:
+            return self.by_version[selector]
+        wanted = selector.split(".")
+        for served in reversed(self.by_version.values()):
+            status = served.lifecycle.status
+            if selector == LATEST:
+                if status == "active":
+                    return served
+            elif served.version.split(".")[: len(wanted)] == wanted and status != "retired":
+                return served
+        raise UnknownPolicyError(f"no policy `{selector}`{nearest_name(selector, [*self.by_version, LATEST])}")
+
+    def deciding(self, selector: str | None = None) -> Served:
+        """Return the policy that decides for a selector; None for the default.
+
+        Raises:
+            UnknownPolicyError: nothing fits.
+            RetiredPolicyError: the version is retired.
+        """
+        if selector is None:
+            return self.default
+        served = self.resolve(selector)
+        if served.lifecycle.status == "retired":
+            raise RetiredPolicyError(served)
+        return served
+
+
+def version_key(version: str) -> tuple[int, ...]:
+    """Return a semantic version as something that sorts."""
+    return tuple(int(part) for part in version.split("."))
+
+
+def load_policy(text: str, file: str, vocabulary: Vocabulary | None = None) -> Policy:
+    """Parse, compile and prove one policy.
+
+    Raises:
+        PolicyError: with every problem of the first stage that finds any.
+    """
+    policy = compile_policy(text, file, vocabulary)
+    if problems := prove(policy):
+        raise PolicyError(problems)
+    return policy
+
+
+def load_directory(directory: Path, vocabulary: Vocabulary | None = None) -> list[Served]:
+    """Load every `*.yaml` of a directory, with the lifecycle file beside them.
+
+    Raises:
+        PolicyError: with the problems of every file that does not load.
+    """
+    problems: list[Problem] = []
+    policies: list[Policy] = []
+    for path in sorted(directory.glob("*.yaml")):
+        if path.name == LIFECYCLE_FILE:
+            continue
+        try:
+            policies.append(load_policy(path.read_text(encoding="utf-8"), path.name, vocabulary))
+        except PolicyError as error:
+            problems.extend(error.problems)
+        except UnicodeDecodeError as error:
+            problems.append(Problem("not-yaml", f"not UTF-8: {error.reason}", file=path.name))
+    lifecycles: dict[str, Lifecycle] = {}
+    try:
+        lifecycles = _lifecycles(directory / LIFECYCLE_FILE, [policy.version for policy in policies])
+    except PolicyError as error:
+        problems.extend(error.problems)
+    if problems:
+        raise PolicyError(problems)
+    return [Served(policy, lifecycles.get(policy.version, Lifecycle())) for policy in policies]
+
+
+def _lifecycles(path: Path, versions: list[str]) -> dict[str, Lifecycle]:
+    if not path.exists():
+        return {}
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        lifecycles = msgspec.convert(data, dict[str, Lifecycle])
+    except yaml.YAMLError as error:
+        raise PolicyError([Problem("not-yaml", re.sub(r"\s+", " ", str(error)), file=path.name)]) from None
+    except msgspec.ValidationError as error:
+        raise PolicyError([Problem("malformed", str(error), file=path.name)]) from None
+    unknown = [version for version in lifecycles if version not in versions]
+    if unknown:
+        message = f"no policy has version {', '.join(unknown)}; served: {', '.join(versions)}"
+        raise PolicyError([Problem("unknown-version", message, file=path.name)])
+    return lifecycles

@@ -1,0 +1,218 @@
+"""The container image: really built over a small Debian, and really run the way a cluster would run it."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+import toolbox
+
+
+pytestmark = pytest.mark.tool("buildah", "debootstrap", "unshare", "setpriv")
+
+# The base is kept between runs: it takes most of a minute to make.
+CACHE = toolbox.TOOLS / "image"
+BASE = "localhost/trivium-base:bookworm"
+IMAGE = "localhost/trivium:test"
+
+# What a restricted pod gets: mounts and processes of its own (so it is process 1, which ignores a signal that it has
+# no handler for), a read-only root with a /tmp, no root user and no way to become it. The network is the host's.
+SANDBOX = """
+set -e
+root=$1 user=$2; shift 2
+mount --bind "$root" "$root"
+mount --rbind /dev "$root/dev"
+mount -t proc proc "$root/proc"
+mount -t tmpfs tmpfs "$root/tmp"
+mount -o remount,bind,ro "$root"
+exec setpriv --no-new-privs chroot --userspec="$user" "$root" "$@"
+"""
+
+PROFILE = {"requests_per_day": 20000, "labeled_examples": 800, "knowledge_need": "changing_facts"}
+
+
+class Container(NamedTuple):
+    """A running service."""
+
+    client: httpx.Client
+    process: subprocess.Popen[bytes]
+    pid: int
+
+
+def buildah(*arguments: str | Path) -> str:
+    """Run buildah on a store of our own and return what it printed."""
+    return toolbox.run("buildah", "--root", CACHE / "root", "--runroot", CACHE / "run", *arguments).stdout.strip()
+
+
+def mirror() -> list[str]:
+    """Return the address this machine takes Debian 12 from, if it does; else debootstrap knows one."""
+    if toolbox.find("apt-get") is None:
+        return []
+    targets = toolbox.run("apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)").stdout.splitlines()
+    return [address for release, address in map(str.split, targets) if release == "bookworm"][:1]
+
+
+@pytest.fixture(scope="module")
+def base() -> str:
+    """Make a small Debian with Python, once."""
+    if os.geteuid() != 0:
+        pytest.skip("building and running an image here needs root")
+    if BASE.removesuffix(":bookworm") not in buildah("images", "--format", "{{.Name}}").splitlines():
+        tree = CACHE / "tree"
+        shutil.rmtree(tree, ignore_errors=True)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        toolbox.run("debootstrap", "--variant=minbase", "--include=python3,python3-venv", "bookworm", tree, *mirror())
+        container = buildah("from", "scratch")
+        buildah("add", "--quiet", container, tree, "/")
+        buildah("commit", "--quiet", "--rm", container, BASE)
+        shutil.rmtree(tree)
+    return BASE
+
+
+@pytest.fixture(scope="module")
+def wheels() -> Path:
+    """Fetch the locked dependencies as this machine's pip does, so that the build itself needs no network."""
+    folder = CACHE / "wheels"
+    shutil.rmtree(folder, ignore_errors=True)
+    # Debian 12 has Python 3.11, whichever version runs this.
+    options: list[str | Path] = [
+        "--quiet",
+        "--require-hashes",
+        "--only-binary=:all:",
+        "--python-version=3.11",
+        "--dest",
+        folder,
+    ]
+    toolbox.run(sys.executable, "-m", "pip", "download", *options, "--requirement", "requirements/run.txt")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def image(base: str, wheels: Path) -> dict[str, Any]:
+    """Build the image and return its configuration."""
+    arguments = {
+        "BASE": base,
+        "VERSION": "1.2.3",
+        "REVISION": "abc",
+        "CREATED": "2026-01-01T00:00:00Z",
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": "/wheels",
+    }
+    buildah(
+        "bud", "--quiet", "--isolation=chroot", "--pull-never", "--layers=false", "--format=docker",
+        *(f"--build-arg={name}={value}" for name, value in arguments.items()),
+        f"--volume={wheels}:/wheels:ro", f"--tag={IMAGE}", ".",
+    )  # fmt: skip
+    # The image that the tag named before is of no use to anybody.
+    buildah("rmi", "--prune", "--force")
+    config: dict[str, Any] = json.loads(buildah("inspect", "--type=image", IMAGE))["Docker"]["config"]
+    return config
+
+
+@pytest.fixture(scope="module")
+def root(image: dict[str, Any]) -> Iterator[Path]:
+    """Mount the image's file system."""
+    assert image
+    container = buildah("from", "--pull-never", IMAGE)
+    yield Path(buildah("mount", container))
+    buildah("rm", container)
+
+
+@pytest.fixture
+def container(image: dict[str, Any], root: Path, tmp_path: Path) -> Iterator[Container]:
+    """Start what the image's configuration says, as its user, and wait until it is ready."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = dict(entry.split("=", 1) for entry in image["Env"]) | {"HOST": "127.0.0.1", "PORT": str(port)}
+    command = [
+        toolbox.path("unshare"),
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "/bin/sh",
+        "-c",
+        SANDBOX,
+        "sandbox",
+    ]
+    command += [str(root), image["User"], *image["Entrypoint"], *image["Cmd"]]
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            wait_until_ready(client, process, log)
+            (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            yield Container(client, process, int(child))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once the service is ready; fail with its log when it never is."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(httpx.TransportError):
+            if client.get("/readyz").is_success:
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"the service is not ready (exit code {process.poll()}):\n{log.read_text()}")
+
+
+def test_the_image_says_what_it_is(image: dict[str, Any]) -> None:
+    labels = {name.removeprefix("org.opencontainers.image."): value for name, value in image["Labels"].items()}
+
+    assert image["User"] == "65532:65532"
+    assert image["StopSignal"] == "SIGTERM"
+    assert image["Healthcheck"] == {"Test": ["NONE"]}
+    assert (labels["version"], labels["revision"], labels["created"]) == ("1.2.3", "abc", "2026-01-01T00:00:00Z")
+
+
+def test_nothing_of_the_build_is_left(image: dict[str, Any], root: Path) -> None:
+    assert not [entry for entry in image["Env"] if entry.startswith("PIP_")]
+    assert not (root / "src").exists()
+    assert not (root / "wheels").exists()
+    assert not (root / "opt/trivium/bin/pip").exists()
+
+
+def test_the_service_cannot_write_to_its_own_files(root: Path) -> None:
+    files = list((root / "opt/trivium").rglob("*"))
+
+    assert files
+    assert {(file.lstat().st_uid, file.lstat().st_gid) for file in files} == {(0, 0)}
+    assert not [file for file in files if not file.is_symlink() and file.stat().st_mode & 0o022]
+
+
+def test_it_recommends(container: Container) -> None:
+    answer = container.client.post("/recommend", json=PROFILE)
+
+    assert answer.status_code == httpx.codes.OK
+    assert answer.json()["strategy"] in {"prompt_engineering", "rag", "fine_tuning", "rag_and_fine_tuning"}
+
+
+def test_it_runs_as_nobody_in_particular(container: Container) -> None:
+    lines = Path(f"/proc/{container.pid}/status").read_text().splitlines()
+    status = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
+
+    assert status["Uid"] == status["Gid"] == ["65532"] * 4
+    assert status["CapEff"] == ["0" * 16]
+    assert status["NoNewPrivs"] == ["1"]
+
+
+def test_a_termination_signal_ends_it_with_success(container: Container) -> None:
+    os.kill(container.pid, signal.SIGTERM)
+
+    assert container.process.wait(timeout=20) == 0

@@ -1,0 +1,62 @@
+"""The switch TRIVIUM_NO_SKIPS=1, by which CI proves that every test ran, works."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import toolbox
+
+
+MODULES = {
+    "mark": "@pytest.mark.skip(reason='because')\ndef test(): ...",
+    "call": "def test(): pytest.skip('because')",
+    "fixture": "@pytest.fixture\ndef f(): pytest.skip('because')\ndef test(f): ...",
+    "tool": "@pytest.mark.tool('no-such-tool')\ndef test(): ...",
+    "module": "pytest.skip('because', allow_module_level=True)",
+    "import": "pytest.importorskip('no_such_module', reason='because')",
+    "expected_failure": "@pytest.mark.xfail(strict=True)\ndef test(): assert False",
+}
+
+
+def run_tests(folder: Path, switch: str) -> subprocess.CompletedProcess[str]:
+    """Run the modules under this project's own configuration and conftest."""
+    for name, text in MODULES.items():
+        (folder / f"test_{name}.py").write_text(f"import pytest\n{text}\n")
+    own: list[str | Path] = [
+        "-c",
+        toolbox.ROOT / "pyproject.toml",
+        "--rootdir",
+        folder,
+        "-p",
+        "conftest",
+        "-p",
+        "no:cacheprovider",
+    ]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *own, "--continue-on-collection-errors", folder],
+        cwd=folder,
+        env={**os.environ, "TRIVIUM_NO_SKIPS": switch, "PYTHONPATH": str(toolbox.ROOT / "tests")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_without_the_switch_a_skip_is_a_skip(tmp_path: Path) -> None:
+    done = run_tests(tmp_path, switch="")
+
+    assert "= 6 skipped, 1 xfailed in" in done.stdout.splitlines()[-1]
+    assert done.returncode == 0
+
+
+def test_with_the_switch_every_skip_is_a_failure_that_gives_the_reason(tmp_path: Path) -> None:
+    done = run_tests(tmp_path, switch="1")
+
+    # What pytest cannot even collect it counts as an error; an expected failure is no skip.
+    assert "= 4 failed, 1 xfailed, 2 errors in" in done.stdout.splitlines()[-1]
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert done.stdout.count("because") >= 5
+    assert "python tools/install.py no-such-tool" in done.stdout
