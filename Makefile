@@ -41,6 +41,9 @@ check: .venv/.dev ## format, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+openapi: .venv/.run ## write the contract anew
+	@$(BIN)/python -c 'from trivium.api.app import CONTRACT; print(CONTRACT.yaml, end="")' > openapi/openapi.yaml
+
 tools: .venv/.dev ## install the system tools some tests need, into .tools/ (and apt, when root)
 	@$(BIN)/python tools/install.py
 

@@ -214,12 +214,13 @@ class _Values:
             yield from min(attempts, key=len, default=unknown)
 
     def _parts(self, source: AnySchema) -> Iterator[Schema]:
+        """Yield the source as schemas of one type or one value; only those of one value have an enum."""
         for plain in _alternatives(source, self.source):
             values = self._values(plain)
             if values is None:
                 values = _FINITE.get(plain.get("type"))
             if values is None:
-                yield plain
+                yield {keyword: value for keyword, value in plain.items() if keyword != "enum"}
             else:
                 yield from (_both(_pinned(value), plain) for value in values)
 

@@ -1,8 +1,8 @@
 """Trivium: prompt engineering, retrieval, fine-tuning, or both - a recommendation with reasons.
 
-    >>> import trivium
-    >>> trivium.recommend({"knowledge_need": "changing_facts"}).strategy
-    'rag'
+>>> import trivium
+>>> trivium.recommend({"knowledge_need": "changing_facts"}).strategy
+'rag'
 """
 
 from __future__ import annotations

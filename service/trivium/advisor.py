@@ -28,14 +28,14 @@ from trivium.recommendation import (
     Citation,
     Explain,
     Flip,
-    Lever,
+    LeverVerdict,
+    PlannedStep,
     PolicyReference,
     Question,
     Range,
     Reason,
     ReasonInput,
     Recommendation,
-    Step,
 )
 
 
@@ -114,9 +114,7 @@ class Advisor:
         picked = self._pick(values)
         cell, known = self.policy.read(picked)
         shown = {name: canonical(values[column]) for name, column in self._numbers}
-        return self._advise(
-            cell, known, explain, shown, self.identify(values), profile.id, self._not_read(values)
-        )
+        return self._advise(cell, known, explain, shown, self.identify(values), profile.id, self._not_read(values))
 
     def answer(self, profile: Profile, explain: Explain = "full") -> Answer:
         """Recommend as JSON: the same bytes as encoding what `recommend` returns, from the cache where it can."""
@@ -261,8 +259,8 @@ class Advisor:
         """
         inputs = len(self.policy.inputs)
         behind: dict[int, frozenset[int] | None] = {}
-        terms = rule.condition or tuple((position, None) for position in reads)
-        for position, labels in terms:
+        terms: dict[int, frozenset[int] | None] = dict(rule.condition) or dict.fromkeys(reads)
+        for position, labels in terms.items():
             if position < inputs:
                 behind[position] = labels
             else:
@@ -303,7 +301,7 @@ class Advisor:
             _range(field, band, band) if is_number else field.spec.api_values[field.bands[band]],
         )
 
-    def _levers(self, state: Sequence[int], reasons: Sequence[Reason]) -> dict[str, Lever]:
+    def _levers(self, state: Sequence[int], reasons: Sequence[Reason]) -> dict[str, LeverVerdict]:
         policy = self.policy
         levers = {}
         for name, lever in policy.document.levers.items():
@@ -313,17 +311,19 @@ class Advisor:
                 outcome = policy.variables[position].labels[state[position]]
                 verdict = (lever.verdicts or {}).get(outcome, outcome)
             codes = dict.fromkeys(reason.code for reason in reasons if reason.lever == name)
-            levers[name] = Lever(verdict, list(codes))
+            levers[name] = LeverVerdict(verdict, list(codes))
         return levers
 
-    def _plan(self, state: Sequence[int], resting_on: int | None) -> list[Step]:
+    def _plan(self, state: Sequence[int], resting_on: int | None) -> list[PlannedStep]:
         """List the steps by phase; an answer that rests on an assumption starts with checking it."""
         plan = [
-            Step(step.phase, step.lever, step.action, step.done_when) for when, step in self._steps if holds(when, state)
+            PlannedStep(step.phase, step.lever, step.action, step.done_when)
+            for when, step in self._steps
+            if holds(when, state)
         ]
         if resting_on is not None:
             check = self.policy.inputs[resting_on].spec.check
-            plan.insert(0, Step("now", None, check.action, check.done_when))
+            plan.insert(0, PlannedStep("now", None, check.action, check.done_when))
         return sorted(plan, key=lambda step: ("now", "next", "later").index(step.phase))
 
     def _deprecated(self) -> list[Caution]:

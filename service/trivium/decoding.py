@@ -117,11 +117,20 @@ def _struct(kind: Any) -> type[msgspec.Struct] | None:
 def _expected(kind: Any) -> str:
     if choices := allowed(kind):
         return "one of " + ", ".join(choices)
-    return {bool: "true or false", float: "a number", int: "an integer", str: "a string"}.get(base_type(kind), "another")
+    return {bool: "true or false", float: "a number", int: "an integer", str: "a string"}.get(
+        base_type(kind), "another"
+    )
 
 
 def _named(value: Any) -> str:
-    kinds = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array", dict: "an object"}
+    kinds = {
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+        str: "a string",
+        list: "an array",
+        dict: "an object",
+    }
     return "null" if value is None else kinds.get(type(value), "something else")
 
 

@@ -1,14 +1,14 @@
 """What can go wrong, each with a stable code.
 
-    TriviumError
-    ├── InvalidInputError      a profile or another document of the caller is wrong; lists every bad field
-    └── SettingsError          a setting is wrong; the service does not start
+TriviumError
+├── InvalidInputError      a profile or another document of the caller is wrong; lists every bad field
+└── SettingsError          a setting is wrong; the service does not start
 
-    The engine, which stands alone, has its own:
+The engine, which stands alone, has its own:
 
-    PolicyError                a policy document must not be served       (trivium.policy.errors)
-    UnknownPolicyError         no served policy fits a selector           (trivium.policy.registry)
-    RetiredPolicyError         a retired policy decides no more           (trivium.policy.registry)
+PolicyError                a policy document must not be served       (trivium.policy.errors)
+UnknownPolicyError         no served policy fits a selector           (trivium.policy.registry)
+RetiredPolicyError         a retired policy decides no more           (trivium.policy.registry)
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class InvalidInputError(TriviumError):
 
     def __init__(self, errors: Iterable[FieldError]) -> None:
         self.errors = tuple(errors)
-        super().__init__("; ".join(f"{error.pointer or error.parameter or 'body'}: {error.detail}" for error in self.errors))
+        super().__init__(
+            "; ".join(f"{error.pointer or error.parameter or 'body'}: {error.detail}" for error in self.errors)
+        )
 
 
 class SettingsError(TriviumError):

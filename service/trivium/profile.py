@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -78,7 +79,9 @@ def _field(kind: Any) -> Field:
     return Field("flag") if base_type(kind) is bool else Field("number", minimum=0)
 
 
-VOCABULARY: Vocabulary = {field.name: _field(field.type) for field in msgspec.structs.fields(Profile) if field.name != "id"}
+VOCABULARY: Vocabulary = {
+    field.name: _field(field.type) for field in msgspec.structs.fields(Profile) if field.name != "id"
+}
 """What a policy may read."""
 
 
@@ -138,3 +141,10 @@ def canonical(value: Any) -> Any:
     if type(value) is float and value.is_integer():
         return int(value)
     return value
+
+
+FIELD_TEXTS: dict[str, str] = {
+    name: text[0].upper() + text[1:]
+    for name, text in re.findall(r"^ +([a-z_]+): (.+)$", Profile.__doc__ or "", flags=re.MULTILINE)
+}
+"""What each field means, from the class's own description."""

@@ -12,18 +12,14 @@ Explain: TypeAlias = Literal["full", "codes", "none"]
 Verdict: TypeAlias = Literal["adopt", "not_needed", "blocked", "later"]
 
 
-class _Part(msgspec.Struct, frozen=True):
-    """A part of a recommendation."""
-
-
-class Range(_Part, omit_defaults=True):
+class Range(msgspec.Struct, frozen=True, omit_defaults=True):
     """A numeric threshold: from `at_least` up, and under `below`."""
 
     at_least: int | float | None = None
     below: int | float | None = None
 
 
-class Citation(_Part, omit_defaults=True):
+class Citation(msgspec.Struct, frozen=True, omit_defaults=True):
     """A source that a rationale code rests on."""
 
     id: str
@@ -32,7 +28,7 @@ class Citation(_Part, omit_defaults=True):
     url: str | None = None
 
 
-class ReasonInput(_Part):
+class ReasonInput(msgspec.Struct, frozen=True):
     """An input behind a reason: the value given (null when assumed), its band, and the threshold that matters."""
 
     input: str
@@ -41,7 +37,7 @@ class ReasonInput(_Part):
     threshold: Range | None = None
 
 
-class Reason(_Part, omit_defaults=True):
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     """A rationale code with the rule that gave it. `explain=codes` leaves out message, inputs and source."""
 
     code: str
@@ -53,14 +49,14 @@ class Reason(_Part, omit_defaults=True):
     source: list[Citation] | None = None
 
 
-class Lever(_Part):
+class LeverVerdict(msgspec.Struct, frozen=True):
     """The verdict on a lever and the codes behind it."""
 
     verdict: Verdict
     codes: list[str]
 
 
-class Step(_Part):
+class PlannedStep(msgspec.Struct, frozen=True):
     """Something to do, with the sign by which it is known to be done; `lever` is null for checking an assumption."""
 
     phase: Literal["now", "next", "later"]
@@ -69,7 +65,7 @@ class Step(_Part):
     done_when: str
 
 
-class Change(_Part, rename={"from_": "from"}):
+class Change(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """One changed input of a flip.
 
     Attributes:
@@ -85,7 +81,7 @@ class Change(_Part, rename={"from_": "from"}):
     to: str | bool | Range
 
 
-class Flip(_Part):
+class Flip(msgspec.Struct, frozen=True):
     """The fewest changes that lead to another strategy; `action`: a team can make them all itself."""
 
     strategy: str
@@ -93,7 +89,7 @@ class Flip(_Part):
     changes: list[Change]
 
 
-class Question(_Part):
+class Question(msgspec.Struct, frozen=True):
     """An unknown input whose answer can matter, with the strategies it could decide between."""
 
     input: str
@@ -101,14 +97,14 @@ class Question(_Part):
     could_lead_to: list[str]
 
 
-class Assumption(_Part):
+class Assumption(msgspec.Struct, frozen=True):
     """An input that was not given, and the band read for it."""
 
     input: str
     band: str
 
 
-class PolicyReference(_Part):
+class PolicyReference(msgspec.Struct, frozen=True):
     """The policy that decided."""
 
     name: str
@@ -117,14 +113,14 @@ class PolicyReference(_Part):
     status: Literal["active", "deprecated", "retired"]
 
 
-class Caution(_Part):
+class Caution(msgspec.Struct, frozen=True):
     """A contradiction in the profile, or a deprecated policy."""
 
     code: str
     message: str
 
 
-class Recommendation(_Part):
+class Recommendation(msgspec.Struct, frozen=True):
     """Which road to take, why, what to do first, and what would change the answer.
 
     Attributes:
@@ -150,9 +146,9 @@ class Recommendation(_Part):
     strategy: str
     status: Literal["settled", "provisional"]
     summary: str
-    levers: dict[str, Lever]
+    levers: dict[str, LeverVerdict]
     rationale: list[Reason]
-    steps: list[Step]
+    steps: list[PlannedStep]
     flips: list[Flip]
     margin: int | None
     open_questions: list[Question]

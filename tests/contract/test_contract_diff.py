@@ -198,6 +198,11 @@ RESPONSES = {
         {**STRING, "enum": ["a", "b"], "x-extensible-enum": True},
         set(),
     ),
+    "enum becomes extensible": (
+        {**STRING, "enum": ["a"]},
+        {**STRING, "enum": ["a", "b"], "x-extensible-enum": True},
+        {"response-enum-widened"},
+    ),
     "list becomes extensible": (
         {**STRING, "enum": ["a"]},
         {**STRING, "x-extensible-enum": ["a"]},

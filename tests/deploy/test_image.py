@@ -19,7 +19,7 @@ import pytest
 import toolbox
 
 
-pytestmark = pytest.mark.tool("buildah", "debootstrap", "unshare", "setpriv")
+pytestmark = pytest.mark.tool("buildah", "debootstrap")
 
 # The base is kept between runs: it takes most of a minute to make.
 CACHE = toolbox.TOOLS / "image"
@@ -68,6 +68,8 @@ def base() -> str:
     """Make a small Debian with Python, once."""
     if os.geteuid() != 0:
         pytest.skip("building and running an image here needs root")
+    # What a run that was stopped half-way has left.
+    buildah("rm", "--all")
     if BASE.removesuffix(":bookworm") not in buildah("images", "--format", "{{.Name}}").splitlines():
         tree = CACHE / "tree"
         shutil.rmtree(tree, ignore_errors=True)
@@ -86,15 +88,10 @@ def wheels() -> Path:
     folder = CACHE / "wheels"
     shutil.rmtree(folder, ignore_errors=True)
     # Debian 12 has Python 3.11, whichever version runs this.
-    options: list[str | Path] = [
-        "--quiet",
-        "--require-hashes",
-        "--only-binary=:all:",
-        "--python-version=3.11",
-        "--dest",
-        folder,
-    ]
-    toolbox.run(sys.executable, "-m", "pip", "download", *options, "--requirement", "requirements/run.txt")
+    toolbox.run(
+        sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--only-binary=:all:",
+        "--python-version=3.11", f"--dest={folder}", "--requirement=requirements/run.txt",
+    )  # fmt: skip
     return folder
 
 
@@ -136,18 +133,9 @@ def container(image: dict[str, Any], root: Path, tmp_path: Path) -> Iterator[Con
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = dict(entry.split("=", 1) for entry in image["Env"]) | {"HOST": "127.0.0.1", "PORT": str(port)}
-    command = [
-        toolbox.path("unshare"),
-        "--mount",
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "/bin/sh",
-        "-c",
-        SANDBOX,
-        "sandbox",
-    ]
-    command += [str(root), image["User"], *image["Entrypoint"], *image["Cmd"]]
+    namespaces = [toolbox.path("unshare"), "--mount", "--pid", "--fork", "--kill-child"]
+    sandbox = ["/bin/sh", "-c", SANDBOX, "sandbox", str(root), image["User"]]
+    command = [*namespaces, *sandbox, *image["Entrypoint"], *image["Cmd"]]
     log = tmp_path / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)

@@ -121,9 +121,7 @@ class Diagrams:
 
     def _step(self, roots: tuple[Root, ...], level: int) -> Iterator[tuple[Root, ...]]:
         """Per band of a level, the children of the roots that test it, beside the roots that do not."""
-        columns = [
-            self.children[root] if self.level(root) == level else (root,) * self.sizes[level] for root in roots
-        ]
+        columns = [self.children[root] if self.level(root) == level else (root,) * self.sizes[level] for root in roots]
         return zip(*columns, strict=True)
 
     def value(self, root: Root, cell: Sequence[int]) -> int:

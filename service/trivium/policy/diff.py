@@ -24,7 +24,10 @@ SAMPLES = 3
 
 
 class StrategyChange(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """Cells that go from one strategy to another, with sample profiles; what a sample leaves out may be anything."""
+    """Cells that go from one strategy to another, with samples.
+
+    Between versions that know the same values, each sample, read as a profile, changes so.
+    """
 
     from_: str
     to: str
@@ -78,7 +81,7 @@ def diff(old: Policy, new: Policy) -> Difference:
     """Compare two policies.
 
     Raises:
-        ValueError: an input is a number on one side and not on the other, so that no refinement exists.
+        ValueError: an input has no value that both sides can read, so that no refinement exists.
     """
     fields = _refinement(old, new)
     space = Diagrams([len(field.values) for field in fields])
@@ -124,7 +127,20 @@ def _bump(old: Policy, new: Policy, *, breaking: bool) -> Bump:
     return "none" if old.digest == new.digest else "patch"
 
 
-_TEXTS = {"title", "year", "url", "question", "unit", "check", "label", "message", "text", "action", "done_when", "event"}
+_TEXTS = {
+    "title",
+    "year",
+    "url",
+    "question",
+    "unit",
+    "check",
+    "label",
+    "message",
+    "text",
+    "action",
+    "done_when",
+    "event",
+}
 
 
 def _substance(document: Document) -> Any:
@@ -158,13 +174,17 @@ def _refine(name: str, one: CompiledInput | None, other: CompiledInput | None) -
     given = [field for field in (one, other) if field is not None]
     values: list[Any]
     if all(field.cuts is not None for field in given):
-        values = sorted({cut for field in given for cut in field.cuts or ()})
+        cuts = [field.cuts or () for field in given]
+        lowest = max(one[0] for one in cuts)  # below it, one side has no band
+        values = sorted({cut for one in cuts for cut in one if cut >= lowest})
     elif any(field.cuts is not None for field in given):
         raise ValueError(f"the versions cannot be compared: `{name}` is a number in only one of them")
     else:
         values = [value for value in given[0].spec.api_values.values() if _stated_by_all(value, given)]
     if any(field.bands[0] == UNMEASURED for field in given):
         values.insert(0, None)
+    if not values:
+        raise ValueError(f"the versions cannot be compared: no value of `{name}` is known to both of them")
     bands = [None if field is None else [field.read(value) for value in values] for field in (one, other)]
     return _Refined(name, values, (bands[0], bands[1]))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -39,7 +39,7 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part of the document: closed, so that a misspelt key is an error and never ignored."""
 
 
-class Source(_Part):
+class Source(_Part, frozen=True):
     """A publication that rules, codes and steps cite."""
 
     title: Text
@@ -47,14 +47,14 @@ class Source(_Part):
     url: str | None = None
 
 
-class Check(_Part):
+class Check(_Part, frozen=True):
     """How a team finds out the value of an input that the answer rests on."""
 
     action: Text
     done_when: Text
 
 
-class Input(_Part):
+class Input(_Part, frozen=True):
     """One input: its ordered bands, what to assume when it is unknown, and who can change it.
 
     Exactly one of `cuts` (band to its lowest value, ascending) and `values` (bands that are the API values themselves,
@@ -83,7 +83,7 @@ class Input(_Part):
         return {band: band for band in self.values or ()}
 
 
-class Rule(_Part):
+class Rule(_Part, frozen=True):
     """One row of a decision table."""
 
     id: RuleId
@@ -92,14 +92,14 @@ class Rule(_Part):
     because: list[CodeName] = []
 
 
-class Table(_Part):
+class Table(_Part, frozen=True):
     """A decision table with hit policy FIRST over inputs and earlier tables."""
 
     inputs: Annotated[list[str], msgspec.Meta(min_length=1)]
     rules: Annotated[list[Rule], msgspec.Meta(min_length=1)]
 
 
-class Lever(_Part):
+class Lever(_Part, frozen=True):
     """What can be pulled: always adopted, or as the outcome of a table says.
 
     `verdicts` maps outcomes to verdicts where the table's outcomes are not verdicts themselves.
@@ -111,7 +111,7 @@ class Lever(_Part):
     verdicts: dict[str, Literal["adopt", "not_needed", "later", "blocked"]] | None = None
 
 
-class Code(_Part):
+class Code(_Part, frozen=True):
     """A rationale code: what a fired rule says about a lever."""
 
     lever: str
@@ -120,7 +120,7 @@ class Code(_Part):
     source: Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
-class Statement(_Part):
+class Statement(_Part, frozen=True):
     """A sentence of the summary; the first whose condition holds is said."""
 
     id: RuleId
@@ -128,7 +128,7 @@ class Statement(_Part):
     when: When = {}
 
 
-class Step(_Part):
+class Step(_Part, frozen=True):
     """Something a team does, with the sign by which it knows that it is done."""
 
     id: RuleId
@@ -140,7 +140,7 @@ class Step(_Part):
     source: list[str] = []
 
 
-class Recheck(_Part):
+class Recheck(_Part, frozen=True):
     """An event that should re-open the answer."""
 
     id: RuleId
@@ -148,7 +148,7 @@ class Recheck(_Part):
     when: When = {}
 
 
-class Warning_(_Part):  # noqa: N801 - `Warning` is a builtin
+class Contradiction(_Part, frozen=True):
     """A combination of stated inputs that is contradictory or easily misread."""
 
     code: CodeName
@@ -156,7 +156,7 @@ class Warning_(_Part):  # noqa: N801 - `Warning` is a builtin
     when: When
 
 
-class Promise(_Part, rename={"if_": "if"}):
+class Promise(_Part, frozen=True, rename={"if_": "if"}):
     """A law the policy keeps in every cell; exactly one of four forms.
 
     `if` + `then_strategy`; `raising` + `never_leaves` (may carry an `if`); `setting` + `never_enters`;
@@ -173,7 +173,7 @@ class Promise(_Part, rename={"if_": "if"}):
     reachable_given: list[str] | None = None
 
 
-class Example(_Part):
+class Example(_Part, frozen=True):
     """A profile and what the policy says of it; `codes` need only be among those emitted."""
 
     id: RuleId
@@ -183,7 +183,7 @@ class Example(_Part):
     outcomes: dict[str, str] = {}
 
 
-class Document(_Part):
+class Document(_Part, frozen=True):
     """A whole policy as written."""
 
     policy: Name
@@ -198,7 +198,7 @@ class Document(_Part):
     summary: list[Statement]
     steps: list[Step] = []
     recheck: list[Recheck] = []
-    warnings: list[Warning_] = []
+    warnings: list[Contradiction] = []
     promises: list[Promise] = []
     tests: list[Example] = []
 
@@ -239,6 +239,8 @@ def parse(text: str, file: str = "<policy>") -> Parsed:
         raise PolicyError([Problem("not-yaml", str(error.problem), file=file, line=line, column=column)]) from None
     except yaml.YAMLError as error:
         raise PolicyError([Problem("not-yaml", str(error).split("\n", 1)[0], file=file, line=1, column=1)]) from None
+    except RecursionError:
+        raise PolicyError([Problem("not-yaml", "nested far too deeply", file=file, line=1, column=1)]) from None
     document = _typed(data, file, marks)
     return Parsed(document, digest(data), file, marks)
 
@@ -289,9 +291,9 @@ def _plain(node: yaml.Node, path: Path, marks: dict[Path, tuple[int, int]], seen
     return _scalar(node)
 
 
-def _scalar(node: yaml.Node) -> Scalar:
+def _scalar(node: Any) -> Scalar:
     text: str = node.value
-    if node.style is not None and node.style != "":  # quoted or block text is text
+    if node.style:  # quoted or block text is text
         return text
     if text in {"", "null", "~"}:
         return None
@@ -324,34 +326,36 @@ def _typed(data: dict[str, Any], file: str, marks: dict[Path, tuple[int, int]]) 
 
 
 def _entries(data: dict[str, Any]) -> Iterator[tuple[Path, Any, Any]]:
-    mappings = {"sources": Source, "inputs": Input, "levers": Lever, "codes": Code}
-    sequences = {
-        "summary": Statement,
-        "steps": Step,
-        "recheck": Recheck,
-        "warnings": Warning_,
-        "promises": Promise,
-        "tests": Example,
-    }
-    for section, kind in mappings.items():
-        if isinstance(data.get(section), dict):
-            for name, part in data[section].items():
-                yield (section, name), part, kind
-    for section, kind in sequences.items():
-        if isinstance(data.get(section), list):
-            for index, part in enumerate(data[section]):
-                yield (section, index), part, kind
-    if isinstance(data.get("tables"), dict):
-        for name, table in data["tables"].items():
-            rules = table.get("rules") if isinstance(table, dict) else None
-            if isinstance(rules, list):
-                for index, rule in enumerate(rules):
-                    yield ("tables", name, "rules", index), rule, Rule
+    for section, kind in _SECTIONS.items():
+        for key, part in _items(data.get(section)):
+            yield (section, key), part, kind
+    for name, table in _items(data.get("tables")):
+        rules = table.get("rules") if isinstance(table, dict) else None
+        for index, rule in _items(rules):
+            yield ("tables", name, "rules", index), rule, Rule
 
 
-def _malformed(
-    message: str, path: Path, kind: Any, file: str, marks: dict[Path, tuple[int, int]]
-) -> Problem:
+_SECTIONS: dict[str, Any] = {
+    "sources": Source,
+    "inputs": Input,
+    "levers": Lever,
+    "codes": Code,
+    "summary": Statement,
+    "steps": Step,
+    "recheck": Recheck,
+    "warnings": Contradiction,
+    "promises": Promise,
+    "tests": Example,
+}
+
+
+def _items(section: Any) -> Iterable[tuple[str | int, Any]]:
+    if isinstance(section, dict):
+        return section.items()
+    return enumerate(section) if isinstance(section, list) else ()
+
+
+def _malformed(message: str, path: Path, kind: Any, file: str, marks: dict[Path, tuple[int, int]]) -> Problem:
     what, _, where = message.partition(" - at `$")
     for key, index in _PATH.findall(where.partition("[...]")[0]):
         path = (*path, key or int(index))

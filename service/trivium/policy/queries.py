@@ -185,7 +185,7 @@ def _histograms(
 
 
 def _worth(per_band: list[dict[int, int]]) -> tuple[float, float]:
-    """Return the expected number of reachable strategies and the expected entropy in bits, once a question is answered."""
+    """Return the expected number of reachable strategies, and the expected entropy in bits, after the answer."""
     entropy = 0.0
     for counts in per_band:
         if len(counts) > 1:
@@ -289,7 +289,7 @@ def _smallest_changes(policy: Policy, cell: Cell, changed_by: tuple[str, ...]) -
 
 
 class _Smallest(NamedTuple):
-    """The smallest sets of changes to one strategy: their size, and per set of inputs (a bit mask) steps and targets."""
+    """The smallest sets of changes to a strategy: their size; per set of inputs (a bit mask) steps and targets."""
 
     size: int
     sets: dict[int, tuple[int, Targets]]

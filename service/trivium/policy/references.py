@@ -57,20 +57,25 @@ def _inputs(parsed: Parsed, vocabulary: Vocabulary | None) -> Iterator[Problem]:
         if (spec.cuts is None) == (spec.values is None):
             yield parsed.problem(path, "malformed", f"`{name}` needs either `cuts` (numbers) or `values`")
             continue
-        if len(spec.bands) < 2 + (spec.when_unknown == UNMEASURED):  # noqa: PLR2004 - one band decides nothing
-            yield parsed.problem(path, "malformed", f"`{name}` needs at least two bands")
-        if UNMEASURED in (spec.cuts or spec.values or ()):
-            yield parsed.problem(
-                path, "malformed", f"`{UNMEASURED}` cannot be stated: write `when_unknown: {UNMEASURED}` instead"
-            )
-        if spec.when_unknown not in spec.bands:
-            yield _unknown(parsed, (*path, "when_unknown"), "band", spec.when_unknown, (*spec.bands, UNMEASURED))
-        if spec.cuts is not None and not all(low < high for low, high in pairwise(spec.cuts.values())):
-            yield parsed.problem((*path, "cuts"), "malformed", f"the cuts of `{name}` must ascend")
-        if isinstance(spec.values, list) and len(set(spec.values)) < len(spec.values):
-            yield parsed.problem((*path, "values"), "malformed", f"a band of `{name}` stands twice")
+        yield from _bands(parsed, name, spec)
         if vocabulary is not None:
             yield from _profile_field(parsed, name, spec, vocabulary)
+
+
+def _bands(parsed: Parsed, name: str, spec: Input) -> Iterator[Problem]:
+    path: Path = ("inputs", name)
+    stated = [*(spec.cuts or spec.values or ())]
+    if len(stated) < 2:  # noqa: PLR2004 - one band decides nothing
+        yield parsed.problem(path, "malformed", f"`{name}` needs at least two bands")
+    if UNMEASURED in stated:
+        message = f"`{UNMEASURED}` cannot be stated: write `when_unknown: {UNMEASURED}` instead"
+        yield parsed.problem(path, "malformed", message)
+    if spec.when_unknown not in spec.bands:
+        yield _unknown(parsed, (*path, "when_unknown"), "band", spec.when_unknown, (*spec.bands, UNMEASURED))
+    if spec.cuts is not None and not all(low < high for low, high in pairwise(spec.cuts.values())):
+        yield parsed.problem((*path, "cuts"), "malformed", f"the cuts of `{name}` must ascend")
+    if len(set(stated)) < len(stated):
+        yield parsed.problem((*path, "values"), "malformed", f"a band of `{name}` stands twice")
 
 
 def _profile_field(parsed: Parsed, name: str, spec: Input, vocabulary: Vocabulary) -> Iterator[Problem]:
@@ -105,25 +110,29 @@ def _tables(parsed: Parsed) -> Iterator[Problem]:
             if read not in labels:
                 yield _unknown(parsed, (*path, "inputs", index), "input", read, labels)
             elif not any(read in rule.when for rule in table.rules):
-                yield parsed.problem(
-                    (*path, "inputs", index), "unread-input", f"no rule of `{name}` reads `{read}`: remove it"
-                )
+                message = f"no rule of `{name}` reads `{read}`: remove it"
+                yield parsed.problem((*path, "inputs", index), "unread-input", message)
         yield from _duplicates(parsed, ("tables", name, "rules"), (rule.id for rule in table.rules), "rule id")
-        for row, rule in enumerate(table.rules):
-            place = (*path, "rules", row)
-            told = {"rule": f"{name}/{rule.id}"}
-            yield from _condition(parsed, (*place, "when"), rule.when, labels, **told)
-            for read in rule.when:
-                if read in labels and read not in table.inputs:
-                    yield parsed.problem(
-                        (*place, "when", read), "unknown-input", f"`{read}` is not among the table's inputs", **told
-                    )
-            for index, code in enumerate(rule.because):
-                if code not in document.codes:
-                    yield _unknown(parsed, (*place, "because", index), "code", code, document.codes, **told)
-            if name == STRATEGY and rule.then not in document.strategies:
-                yield _unknown(parsed, (*place, "then"), "strategy", rule.then, document.strategies, **told)
+        for row in range(len(table.rules)):
+            yield from _rule(parsed, name, row, labels)
         labels[name] = outcomes(table)
+
+
+def _rule(parsed: Parsed, name: str, row: int, labels: Mapping[str, tuple[str, ...]]) -> Iterator[Problem]:
+    document = parsed.document
+    table, rule = document.tables[name], document.tables[name].rules[row]
+    path: Path = ("tables", name, "rules", row)
+    told = f"{name}/{rule.id}"
+    yield from _condition(parsed, (*path, "when"), rule.when, labels, rule=told)
+    for read in rule.when:
+        if read in labels and read not in table.inputs:
+            message = f"`{read}` is not among the table's inputs"
+            yield parsed.problem((*path, "when", read), "unknown-input", message, rule=told)
+    for index, code in enumerate(rule.because):
+        if code not in document.codes:
+            yield _unknown(parsed, (*path, "because", index), "code", code, document.codes, rule=told)
+    if name == STRATEGY and rule.then not in document.strategies:
+        yield _unknown(parsed, (*path, "then"), "strategy", rule.then, document.strategies, rule=told)
 
 
 def _levers(parsed: Parsed) -> Iterator[Problem]:
@@ -140,7 +149,9 @@ def _levers(parsed: Parsed) -> Iterator[Problem]:
             for outcome in outcomes(table):
                 if outcome not in (lever.verdicts or verdicts):
                     yield parsed.problem(
-                        path, "malformed", f"outcome `{outcome}` of `{lever.table}` has no verdict: add it to `verdicts`"
+                        path,
+                        "malformed",
+                        f"outcome `{outcome}` of `{lever.table}` has no verdict: add it to `verdicts`",
                     )
 
 
@@ -264,7 +275,5 @@ def _duplicates(parsed: Parsed, path: Path, ids: Iterable[str], what: str) -> It
         seen.add(name)
 
 
-def _unknown(
-    parsed: Parsed, path: Path, what: str, name: str, names: Iterable[str], rule: str = ""
-) -> Problem:
+def _unknown(parsed: Parsed, path: Path, what: str, name: str, names: Iterable[str], rule: str = "") -> Problem:
     return parsed.problem(path, f"unknown-{what}", f"no {what} `{name}`{nearest_name(name, list(names))}", rule=rule)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -85,7 +85,7 @@ class Registry:
 
     def __init__(self, served: Iterable[Served], default: str | None = None) -> None:
         ordered = sorted(served, key=lambda one: version_key(one.version))
-        self.by_version: Mapping[str, Served] = {one.version: one for one in ordered}
+        self.by_version: dict[str, Served] = {one.version: one for one in ordered}
         problems = [
             one.policy.parsed.problem(("version",), "duplicate-version", f"version {one.version} is served already")
             for one in ordered
@@ -93,7 +93,9 @@ class Registry:
         ]
         problems += [
             one.policy.parsed.problem(
-                ("policy",), "two-names", f"all served policies share one name, here `{ordered[0].policy.document.policy}`"
+                ("policy",),
+                "two-names",
+                f"all served policies share one name, here `{ordered[0].policy.document.policy}`",
             )
             for one in ordered
             if one.policy.document.policy != ordered[0].policy.document.policy
@@ -111,7 +113,7 @@ class Registry:
         if selector in self.by_version:
             return self.by_version[selector]
         wanted = selector.split(".")
-        for served in reversed(self.by_version.values()):
+        for served in reversed(list(self.by_version.values())):
             status = served.lifecycle.status
             if selector == LATEST:
                 if status == "active":

@@ -91,9 +91,7 @@ def compile_table(name: str, table: Table, positions: Mapping[str, int], known: 
     """
     labels = outcomes(table)
     rules = tuple(
-        FiredRule(
-            rule.id, row, labels.index(rule.then), condition(rule.when, positions, known), tuple(rule.because)
-        )
+        FiredRule(rule.id, row, labels.index(rule.then), condition(rule.when, positions, known), tuple(rule.because))
         for row, rule in enumerate(table.rules)
     )
     reads = tuple(positions[read] for read in table.inputs)

@@ -1,0 +1,1 @@
+"""The REST API: routes over the advisor, and what surrounds them."""

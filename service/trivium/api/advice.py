@@ -1,0 +1,235 @@
+"""POST /recommend and POST /recommend/batch."""
+
+from __future__ import annotations
+
+import datetime as dt
+from email.utils import format_datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.di import NamedDependency
+
+from trivium.advisor import Advisor, Answer
+from trivium.api.contract import JSON, Operation, Reply, describes
+from trivium.api.examples import BATCH_EXAMPLES, INDEED, PROFILE_EXAMPLES, SUPPORT
+from trivium.api.negotiation import read_query, reply
+from trivium.api.problems import ProblemError, to_problem
+from trivium.api.service import Service
+from trivium.decoding import decode
+from trivium.errors import FieldError, InvalidInputError
+from trivium.profile import Profile, make_profile, parse_profile
+from trivium.recommendation import Explain, Recommendation
+
+
+Selector = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^(latest|\d{1,6}(\.\d{1,6}){0,2})$",
+        description="`1.0.0`, `1` or `1.0` for the newest such version not retired, or `latest`.",
+        examples=["1.0.0"],
+    ),
+]
+
+
+class AdviceQuery(msgspec.Struct, frozen=True):
+    """Parameters of a recommendation."""
+
+    policy: Selector | None = None
+    explain: Annotated[
+        Explain,
+        msgspec.Meta(
+            description="How much of the rationale: `full`; `codes`, without messages, inputs and sources; or `none`."
+        ),
+    ] = "full"
+
+
+class BatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Many profiles at once.
+
+    Attributes:
+        profiles: the use cases; each is checked on its own.
+        defaults: fields for all of them; a profile's own field wins, and its null means unknown.
+    """
+
+    profiles: Annotated[list[Profile], msgspec.Meta(min_length=1, max_length=1_000_000)]
+    defaults: Profile | None = None
+
+
+class _LooseBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A batch whose profiles are still to be checked, one by one."""
+
+    profiles: list[Any]
+    defaults: dict[str, Any] | None = None
+
+
+class ItemError(msgspec.Struct, frozen=True):
+    """What is wrong with one profile of a batch; pointers start at the profile."""
+
+    code: str
+    detail: str
+    errors: list[FieldError]
+
+
+class BatchItem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One profile's result, or what is wrong with it."""
+
+    index: int
+    status: Literal["ok", "error"]
+    id: str | None = None
+    result: Recommendation | None = None
+    error: ItemError | None = None
+
+
+class BatchSummary(msgspec.Struct, frozen=True):
+    """Counts over a batch."""
+
+    total: int
+    succeeded: int
+    failed: int
+    strategies: dict[str, int]
+
+
+class BatchResult(msgspec.Struct, frozen=True):
+    """Per profile, in the order sent, a result or an error."""
+
+    items: list[BatchItem]
+    summary: BatchSummary
+
+
+_DECISION_HEADERS = {
+    "Deprecation": "When the deciding policy is deprecated: since when (RFC 9745).",
+    "Sunset": "When the deciding policy is deprecated: from when on it may be retired (RFC 8594).",
+}
+_PROBLEMS = ("unknown-policy", "policy-retired")
+
+RECOMMEND = Operation(
+    id="recommend",
+    tag="advice",
+    summary="Recommend a strategy for one use case",
+    description="Send what is known of the use case; leave out the rest. The same profile and policy always give "
+    "the same body, byte for byte. Retrying is safe: nothing is stored.",
+    query=AdviceQuery,
+    body=Profile,
+    body_examples=PROFILE_EXAMPLES,
+    replies={
+        200: Reply(
+            "The recommendation.",
+            {JSON: Recommendation},
+            example=lambda service: service.default.recommend(make_profile(INDEED)),
+            headers=_DECISION_HEADERS,
+        )
+    },
+    problems=_PROBLEMS,
+    links={
+        "policy": {"operationId": "read_policy", "parameters": {"version": "$response.body#/policy/version"}},
+        "code": {"operationId": "read_code", "parameters": {"code": "$response.body#/rationale/0/code"}},
+    },
+)
+
+RECOMMEND_BATCH = Operation(
+    id="recommend_batch",
+    tag="advice",
+    summary="Recommend a strategy for each of many use cases",
+    description="Answers 200 with one item for each profile, in the order sent: its result, or what is wrong with it. "
+    "An error of one item does not touch the others; the header X-Batch-Failed counts them.",
+    query=AdviceQuery,
+    body=BatchRequest,
+    body_examples=BATCH_EXAMPLES,
+    replies={
+        200: Reply(
+            "One item for each profile.",
+            {JSON: BatchResult},
+            example=lambda service: msgspec.json.decode(
+                _answer_batch(service.default, _LooseBatch([SUPPORT, {"labeled_exampels": 120}]), "none")[0]
+            ),
+            headers={**_DECISION_HEADERS, "X-Batch-Failed": "How many items are errors."},
+        )
+    },
+    problems=_PROBLEMS,
+)
+
+
+@post("/recommend", **describes(RECOMMEND))
+async def recommend(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+    """Recommend a strategy for one use case."""
+    query = read_query(request, AdviceQuery)
+    advisor = service.advisor(query.policy)
+    profile = parse_profile(await request.body())
+    answer = advisor.answer(profile, query.explain)
+    request.scope["state"]["decision"] = (profile, answer)
+    return reply(answer.body, headers=lifecycle_headers(advisor))
+
+
+@post("/recommend/batch", **describes(RECOMMEND_BATCH))
+async def recommend_batch(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+    """Recommend a strategy for each of many use cases."""
+    query = read_query(request, AdviceQuery)
+    advisor = service.advisor(query.policy)
+    batch = _read_batch(await request.body(), service.settings.max_batch)
+    body, decisions = _answer_batch(advisor, batch, query.explain)
+    request.scope["state"]["batch"] = decisions
+    failed = len(batch.profiles) - len(decisions)
+    return reply(body, headers={**lifecycle_headers(advisor), "X-Batch-Failed": str(failed)})
+
+
+def lifecycle_headers(advisor: Advisor) -> dict[str, str]:
+    """Return the headers that tell of a deprecated policy."""
+    lifecycle = advisor.lifecycle
+    headers = {}
+    if lifecycle.status != "active":
+        if lifecycle.deprecated:
+            headers["Deprecation"] = f"@{int(_midnight(lifecycle.deprecated).timestamp())}"
+        if lifecycle.sunset:
+            headers["Sunset"] = format_datetime(_midnight(lifecycle.sunset), usegmt=True)
+        if lifecycle.successor:
+            headers["Link"] = f'</policies/{lifecycle.successor}>; rel="successor-version"'
+    return headers
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), dt.UTC)
+
+
+def _read_batch(body: bytes, limit: int) -> _LooseBatch:
+    batch = decode(body, _LooseBatch)
+    if not batch.profiles:
+        raise InvalidInputError([FieldError("out_of_range", "send at least one profile", pointer="/profiles")])
+    if len(batch.profiles) > limit:
+        detail = f"The batch has {len(batch.profiles)} profiles; at most {limit} are taken at once."
+        raise ProblemError("too-large", detail, limit=limit)
+    if batch.defaults is not None:
+        make_profile(batch.defaults, "/defaults")
+    return batch
+
+
+def _answer_batch(advisor: Advisor, batch: _LooseBatch, explain: Explain) -> tuple[bytes, list[tuple[Profile, Answer]]]:
+    """Return a `BatchResult` as JSON, and the decisions in it."""
+    items: list[bytes] = []
+    decisions: list[tuple[Profile, Answer]] = []
+    for index, fields in enumerate(batch.profiles):
+        try:
+            profile = make_profile({**(batch.defaults or {}), **fields} if isinstance(fields, dict) else fields)
+        except InvalidInputError as error:
+            items.append(msgspec.json.encode(_failed(index, fields, error)))
+        else:
+            answer = advisor.answer(profile, explain)
+            decisions.append((profile, answer))
+            item = BatchItem(index, "ok", profile.id, msgspec.Raw(answer.body))  # type: ignore[arg-type]  # encoded already
+            items.append(msgspec.json.encode(item))
+    strategies: dict[str, int] = dict.fromkeys(advisor.policy.strategies, 0)
+    for _, answer in decisions:
+        strategies[answer.template.strategy] += 1
+    summary = BatchSummary(len(items), len(decisions), len(items) - len(decisions), strategies)
+    return b'{"items":[%b],"summary":%b}' % (b",".join(items), msgspec.json.encode(summary)), decisions
+
+
+def _failed(index: int, fields: Any, error: InvalidInputError) -> BatchItem:
+    own_id = fields.get("id") if isinstance(fields, dict) else None
+    problem = to_problem(error)
+    return BatchItem(
+        index,
+        "error",
+        own_id if isinstance(own_id, str) else None,
+        error=ItemError(problem.kind.code, problem.detail, list(error.errors)),
+    )

@@ -1,0 +1,85 @@
+"""`create_app`: the only place where the parts are put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+
+import trivium
+from trivium.api import advice, contract_routes, negotiation, operations, policies, problems, reference
+from trivium.api.metrics import Metrics
+from trivium.api.schema import Contract
+from trivium.api.service import Service
+from trivium.api.settings import Settings
+from trivium.api.telemetry import Edge, make_logger
+
+
+ROUTES: tuple[Any, ...] = (
+    advice.recommend,
+    advice.recommend_batch,
+    policies.list_policies,
+    policies.read_policy,
+    policies.diff_policies,
+    policies.map_policy,
+    reference.list_codes,
+    reference.read_code,
+    reference.list_inputs,
+    reference.list_problems,
+    reference.read_problem,
+    operations.live,
+    operations.ready,
+    operations.metrics,
+    operations.version,
+    contract_routes.read_contract_json,
+    contract_routes.read_contract_yaml,
+    contract_routes.read_docs,
+)
+
+CONTRACT = Contract(ROUTES)
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    directory: Path = trivium.POLICIES,
+    logger: Any = None,
+    shortcut: bool = True,
+) -> Litestar:
+    """Put the application together.
+
+    Args:
+        settings: as set; None reads the environment.
+        directory: where the policies are.
+        logger: where the log goes; None for JSON lines on stdout.
+        shortcut: see `telemetry.Edge`.
+
+    Raises:
+        SettingsError: a setting is wrong.
+        PolicyError: a policy does not load.
+    """
+    settings = settings or Settings.from_environment()
+    service = Service(settings, directory)
+    metrics = Metrics(service)
+    app = Litestar(
+        route_handlers=list(ROUTES),
+        dependencies={
+            "service": Provide(lambda: service, sync_to_thread=False),
+            "contract": Provide(lambda: CONTRACT, sync_to_thread=False),
+            "metrics": Provide(lambda: metrics, sync_to_thread=False),
+        },
+        before_request=negotiation.enforce,
+        exception_handlers={HTTPException: problems.handle, Exception: problems.handle},
+        request_max_body_size=settings.max_body_bytes,
+        openapi_config=None,
+        logging_config=None,
+        state=State({"service": service}),
+    )
+    app.asgi_handler = Edge(
+        app.asgi_handler, service, metrics, logger or make_logger(settings.log_level), shortcut=shortcut
+    )
+    return app

@@ -1,0 +1,102 @@
+"""Prometheus metrics. Every label has a closed set of values: route templates, statuses, versions, codes."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Gauge, GCCollector, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import Counter as PrometheusCounter
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+import trivium
+from trivium.advisor import Template
+from trivium.api.service import Service
+
+
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+"""Seconds; a recommendation takes well under a millisecond, a large batch some hundreds."""
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+UNMATCHED = "unmatched"
+
+
+class Decisions(Collector):
+    """Counts decisions, one addition each, and spreads them over strategies and codes when scraped."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str, str, tuple[str, ...]]] = Counter()
+
+    def add(self, template: Template) -> None:
+        """Count one decision."""
+        self._counts[template.policy.version, template.strategy, template.status, template.codes] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        by_strategy: Counter[tuple[str, str, str]] = Counter()
+        by_code: Counter[str] = Counter()
+        for (version, strategy, status, codes), count in list(self._counts.items()):
+            by_strategy[version, strategy, status] += count
+            for code in codes:
+                by_code[code] += count
+        strategies = CounterMetricFamily(
+            "trivium_recommendations",
+            "Recommendations made, single and in batches.",
+            labels=["policy_version", "strategy", "status"],
+        )
+        for labels, count in sorted(by_strategy.items()):
+            strategies.add_metric(labels, count)
+        yield strategies
+        codes_family = CounterMetricFamily("trivium_rationale_codes", "Rationale codes given.", labels=["code"])
+        for code, count in sorted(by_code.items()):
+            codes_family.add_metric([code], count)
+        yield codes_family
+
+
+class Metrics:
+    """The metrics of one application."""
+
+    def __init__(self, service: Service) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self.decisions = Decisions()
+        self.registry.register(self.decisions)
+        self._requests = PrometheusCounter(
+            "http_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "http_request_duration_seconds",
+            "Time from the request's arrival to the end of its answer.",
+            ["method", "route"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.in_progress = Gauge("http_requests_in_progress", "Requests being answered.", registry=self.registry)
+        info = Gauge("trivium_policy_info", "Policies served.", ["version", "digest", "status"], registry=self.registry)
+        for version, advisor in service.advisors.items():
+            info.labels(version, advisor.reference.digest, advisor.reference.status).set(1)
+        build = Gauge("trivium_build_info", "The running build.", ["version", "python"], registry=self.registry)
+        build.labels(trivium.__version__, platform.python_version()).set(1)
+        self._children: dict[tuple[str, str, int], tuple[PrometheusCounter, Histogram]] = {}
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request; a method outside HTTP's usual ones counts as OTHER."""
+        key = (method, route, status)
+        found = self._children.get(key)
+        if found is None:
+            named = method if method in METHODS else "OTHER"
+            found = (self._requests.labels(named, route, str(status)), self._seconds.labels(named, route))
+            if named == method:
+                self._children[key] = found
+        counter, histogram = found
+        counter.inc()
+        histogram.observe(seconds)
+
+    def render(self) -> bytes:
+        """Return the metrics in Prometheus' text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,98 @@
+"""Media types, query parameters and conditional requests: what HTTP lets a caller ask, refused or honoured."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request, Response
+
+from trivium.api.contract import JSON, Operation
+from trivium.api.problems import ProblemError
+from trivium.decoding import field_error
+from trivium.errors import FieldError, InvalidInputError
+from trivium.policy.document import nearest_name
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+async def enforce(request: Request[Any, Any, Any]) -> None:
+    """Refuse what the operation does not declare: media types in and out, and parameters, before its handler runs."""
+    operation: Operation | None = request.route_handler.opt.get("operation")
+    if operation is None:
+        return
+    if operation.body is not None and not _is_json(request.headers.get("content-type", "")):
+        supported = [JSON]
+        detail = f"Send the body as {JSON}, with that Content-Type."
+        raise ProblemError("unsupported-media-type", detail, {"Accept-Post": JSON}, supported=supported)
+    accept = request.headers.get("accept", "*/*")
+    if accept != "*/*" and request.accept.best_match(list(operation.offers)) is None:
+        offers = list(operation.offers)
+        raise ProblemError("not-acceptable", f"This is offered as {', '.join(offers)}.", supported=offers)
+    if operation.query is None and request.scope["query_string"]:
+        read_query(request, _NoQuery)
+
+
+class _NoQuery(msgspec.Struct):
+    """For operations without parameters."""
+
+
+def read_query(request: Request[Any, Any, Any], kind: type[T]) -> T:
+    """Read the query parameters into a struct.
+
+    Raises:
+        InvalidInputError: with every parameter that is unknown, repeated or wrong.
+    """
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    values: dict[str, Any] = {}
+    errors = []
+    for name, text in request.query_params.multi_items():
+        if name not in fields:
+            known = nearest_name(name[:80], list(fields)) if fields else "; there are none here"
+            errors.append(FieldError("unknown_field", f"unknown parameter{known}", parameter=name[:200]))
+        elif name in values:
+            errors.append(FieldError("malformed", "the parameter stands twice", parameter=name))
+        else:
+            try:
+                values[name] = msgspec.convert(text, fields[name].type, strict=False)
+            except msgspec.ValidationError as error:
+                errors.append(field_error(text, fields[name].type, str(error), parameter=name))
+    if errors:
+        raise InvalidInputError(errors)
+    return kind(**values)
+
+
+def reply(
+    value: Any, *, media_type: str = JSON, status: int = 200, headers: dict[str, str] | None = None
+) -> Response[bytes]:
+    """Answer with a value as JSON, or with bytes as they are; never cached."""
+    body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+    headers = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(body, media_type=media_type, status_code=status, headers=headers)
+
+
+def reply_tagged(
+    request: Request[Any, Any, Any],
+    value: Any,
+    etag: str,
+    *,
+    media_type: str = JSON,
+    headers: dict[str, str] | None = None,
+) -> Response[bytes]:
+    """Answer with an entity tag, or with 304 when the caller has that state already."""
+    tagged = {"ETag": f'"{etag}"', "Cache-Control": "public, no-cache", "Vary": "Accept", **(headers or {})}
+    if _matches(request.headers.get("if-none-match", ""), etag):
+        return Response(b"", status_code=304, headers=tagged, media_type=media_type)
+    return reply(value, media_type=media_type, headers=tagged)
+
+
+def _matches(if_none_match: str, etag: str) -> bool:
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return "*" in tags or f'"{etag}"' in tags
+
+
+def _is_json(content_type: str) -> bool:
+    media, _, parameters = content_type.partition(";")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    return media.strip().lower() == JSON and charset in {"", "utf-8", "utf8"}

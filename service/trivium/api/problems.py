@@ -1,0 +1,170 @@
+"""Problem documents (RFC 9457): every error of the API, in one shape, from one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, MethodNotAllowedException
+
+from trivium.errors import FieldError, InvalidInputError
+from trivium.policy import RetiredPolicyError, UnknownPolicyError
+
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class ProblemType(msgspec.Struct, frozen=True):
+    """A kind of problem.
+
+    Attributes:
+        code: stable name; `/problems/{code}` is its URI.
+        status: HTTP status.
+        title: the same short text every time.
+        description: what it means and what to do.
+    """
+
+    code: str
+    status: int
+    title: str
+    description: str
+
+    @property
+    def uri(self) -> str:
+        """The relative URI that identifies the type and documents it."""
+        return f"/problems/{self.code}"
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An error, as RFC 9457 has it.
+
+    Attributes:
+        type: URI of the kind of problem; it leads to a description.
+        title: the kind in words.
+        status: the HTTP status.
+        detail: what went wrong this time, and what to do.
+        instance: URI of this occurrence.
+        code: the kind of problem as a stable word.
+        request_id: the id of the request, also in the header X-Request-ID and in the log.
+        errors: every bad field or parameter.
+        limit: the limit that was passed, for `too-large`.
+        supported: what is supported instead, for `unsupported-media-type` and `not-acceptable`.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    errors: list[FieldError] = []
+    limit: int | None = None
+    supported: list[str] = []
+
+
+_TYPES = (
+    ProblemType(
+        "invalid-input", 400, "The input is not valid", "Fields or parameters are wrong; `errors` names each of them."
+    ),
+    ProblemType(
+        "not-found", 404, "Not found", "There is nothing at this path; the contract at /openapi.json lists all."
+    ),
+    ProblemType("unknown-policy", 404, "No such policy", "No served policy fits; GET /policies lists them."),
+    ProblemType(
+        "unknown-code", 404, "No such code", "No served policy has this rationale code; GET /codes lists them."
+    ),
+    ProblemType("unknown-problem", 404, "No such problem type", "GET /problems lists the problem types."),
+    ProblemType(
+        "method-not-allowed", 405, "Method not allowed", "The path exists; the header Allow names its methods."
+    ),
+    ProblemType(
+        "not-acceptable", 406, "Not acceptable", "None of the media types in Accept is offered; see `supported`."
+    ),
+    ProblemType(
+        "policy-retired",
+        410,
+        "Policy retired",
+        "The version decides no more; its document stays at /policies/{version}.",
+    ),
+    ProblemType("too-large", 413, "Too large", "The body or the batch passes a limit, which `limit` names."),
+    ProblemType(
+        "unsupported-media-type", 415, "Unsupported media type", "The body's Content-Type is not read; see `supported`."
+    ),
+    ProblemType(
+        "internal-error", 500, "Internal error", "A defect of the service; report it with the request id, please."
+    ),
+    ProblemType("not-ready", 503, "Not ready", "The service is not ready to decide; try again later."),
+)
+
+PROBLEM_TYPES: dict[str, ProblemType] = {kind.code: kind for kind in _TYPES}
+_BY_STATUS = {400: "invalid-input", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+
+
+class ProblemError(Exception):
+    """An error on its way to becoming a problem document."""
+
+    def __init__(self, code: str, detail: str, headers: dict[str, str] | None = None, **members: Any) -> None:
+        super().__init__(detail)
+        self.kind = PROBLEM_TYPES[code]
+        self.detail = detail
+        self.headers = headers or {}
+        self.members = members
+
+
+def to_problem(error: Exception) -> ProblemError:  # noqa: PLR0911 - one return per kind of error
+    """Translate any exception; what is not foreseen becomes `internal-error` and tells nothing of itself."""
+    match error:
+        case ProblemError():
+            return error
+        case InvalidInputError():
+            count = len(error.errors)
+            detail = "1 thing is wrong with the input." if count == 1 else f"{count} things are wrong with the input."
+            return ProblemError("invalid-input", detail, errors=list(error.errors))
+        case RetiredPolicyError():
+            return ProblemError("policy-retired", f"{error}.")
+        case UnknownPolicyError():
+            return ProblemError("unknown-policy", f"{error}.")
+        case MethodNotAllowedException():
+            return _method_not_allowed(error)
+        case HTTPException(status_code=status) if status in _BY_STATUS:
+            code = _BY_STATUS[status]
+            return ProblemError(code, PROBLEM_TYPES[code].description)
+        case _:
+            return ProblemError("internal-error", PROBLEM_TYPES["internal-error"].description)
+
+
+def document(problem: ProblemError, request_id: str) -> ProblemDocument:
+    """Return the document of a problem for a request."""
+    kind = problem.kind
+    return ProblemDocument(
+        type=kind.uri,
+        title=kind.title,
+        status=kind.status,
+        detail=problem.detail,
+        instance=f"urn:trivium:request:{request_id}",
+        code=kind.code,
+        request_id=request_id,
+        **problem.members,
+    )
+
+
+def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer any exception with its problem document."""
+    problem = to_problem(error)
+    state = request.scope["state"]
+    state["problem"] = problem.kind.code
+    if problem.kind.code == "internal-error":
+        state["exception"] = error
+    body = msgspec.json.encode(document(problem, state.get("request_id", "")))
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    return Response(body, status_code=problem.kind.status, media_type=PROBLEM_JSON, headers=headers)
+
+
+def _method_not_allowed(error: MethodNotAllowedException) -> ProblemError:
+    allowed = {method.strip() for method in (error.headers or {}).get("allow", "").split(",")} - {""}
+    if "GET" in allowed:
+        allowed.add("HEAD")  # the edge answers it from GET
+    allow = ", ".join(sorted(allowed))
+    return ProblemError("method-not-allowed", f"This path answers {allow}.", {"Allow": allow})

@@ -1,0 +1,63 @@
+"""Settings, from environment variables only. Wrong or unknown ones keep the service from starting."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+import msgspec
+
+from trivium.decoding import field_error
+from trivium.errors import SettingsError
+from trivium.policy.document import nearest_name
+
+
+PREFIX = "TRIVIUM_"
+
+_KUBERNETES = re.compile(r"TRIVIUM(_[A-Z0-9_]*)?_(SERVICE_(HOST|PORT).*|PORT(_.*)?)|TRIVIUM_PORT.*")
+"""What Kubernetes injects into pods beside a service called trivium; not ours."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator can set; each field is read from TRIVIUM_ and its name in capitals.
+
+    Attributes:
+        default_policy: policy selector for requests that name none; empty for the newest active version.
+        log_level: least severe level to log.
+        log_profiles: log the values of profiles; else only which fields were given.
+        max_body_bytes: largest request body.
+        max_batch: most profiles in one batch.
+    """
+
+    default_policy: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_profiles: bool = False
+    max_body_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 30)] = 1 << 20
+    max_batch: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1000
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read the settings.
+
+        Raises:
+            SettingsError: names every variable that is wrong or unknown, and what it may be.
+        """
+        environment = os.environ if environment is None else environment
+        fields = {PREFIX + field.name.upper(): field for field in msgspec.structs.fields(cls)}
+        values, problems = {}, []
+        for name, text in environment.items():
+            if not name.startswith(PREFIX) or _KUBERNETES.fullmatch(name):
+                continue
+            if name not in fields:
+                problems.append(f"{name}: unknown setting{nearest_name(name, list(fields))}")
+                continue
+            field = fields[name]
+            try:
+                values[field.name] = msgspec.convert(text, field.type, strict=False)
+            except msgspec.ValidationError as error:
+                problems.append(f"{name}: {field_error(text, field.type, str(error)).detail}")
+        if problems:
+            raise SettingsError("; ".join(problems))
+        return cls(**values)

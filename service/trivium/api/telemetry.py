@@ -1,0 +1,224 @@
+"""The edge of the application: ids, metrics and one canonical log line per request, around everything else.
+
+It is plain ASGI around Litestar, so that unmatched paths and wrong methods are counted too. It answers HEAD from GET,
+and it answers the plain `POST /recommend` by itself: default policy, JSON in and out, a valid profile. What is anything
+else goes the ordinary way, and both ways answer with the same bytes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import Any, BinaryIO, TypeAlias
+
+import msgspec
+import structlog
+
+from trivium.advisor import Answer
+from trivium.api import tracing
+from trivium.api.advice import lifecycle_headers
+from trivium.api.metrics import UNMATCHED, Metrics
+from trivium.api.service import Service
+from trivium.errors import InvalidInputError
+from trivium.profile import FIELDS, Profile, parse_profile
+
+
+Scope: TypeAlias = dict[str, Any]
+Message: TypeAlias = dict[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+
+QUIET = frozenset({"/livez", "/readyz", "/metrics"})
+"""Routes that machines poll: logged at level debug."""
+
+DISCONNECTED = 499
+"""Logged and counted as status when the caller left before the answer."""
+
+_JSON_TYPES = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
+_ANY = frozenset({None, b"*/*", b"application/json"})
+_ALWAYS = [(b"x-content-type-options", b"nosniff")]
+
+
+def make_logger(level: str, stream: BinaryIO | None = None) -> Any:
+    """Return a logger that writes one JSON object per line, to stdout unless told otherwise."""
+    return structlog.wrap_logger(
+        structlog.BytesLogger(stream or sys.stdout.buffer),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(serializer=lambda event, **_: msgspec.json.encode(event)),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+    )
+
+
+class Edge:
+    """The outermost ASGI application.
+
+    Args:
+        app: the application inside.
+        service: what decides.
+        metrics: where requests and decisions are counted.
+        logger: where the canonical lines go.
+        shortcut: whether to answer plain recommendations here; off only to prove that it changes nothing.
+    """
+
+    def __init__(self, app: App, service: Service, metrics: Metrics, logger: Any, *, shortcut: bool = True) -> None:
+        self._app = app
+        self._service = service
+        self._metrics = metrics
+        self._logger = logger
+        self._shortcut = shortcut
+        self._advice_headers = [
+            (b"cache-control", b"no-store"),
+            *((name.lower().encode(), value.encode()) for name, value in lifecycle_headers(service.default).items()),
+            (b"content-type", b"application/json"),
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = perf_counter()
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        trace = tracing.read(headers)
+        state: dict[str, Any] = {**scope.get("state", {}), "request_id": trace.request_id}
+        scope["state"] = state
+        exchange = _Exchange(scope, send, start, trace)
+        self._metrics.in_progress.inc()
+        try:
+            if self._shortcut and self._is_plain(scope, headers):
+                await self._advise(scope, receive, exchange)
+            else:
+                await self._app(exchange.scope, receive, exchange.send)
+        except Exception as error:
+            state["exception"] = error
+            raise
+        finally:
+            self._metrics.in_progress.dec()
+            self._record(exchange, perf_counter() - start)
+
+    def _is_plain(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
+        return (
+            scope["path"] == "/recommend"
+            and scope["method"] == "POST"
+            and not scope["query_string"]
+            and headers.get(b"content-type") in _JSON_TYPES
+            and headers.get(b"accept") in _ANY
+            and (length := headers.get(b"content-length", b"")).isdigit()
+            and int(length) <= self._service.settings.max_body_bytes
+        )
+
+    async def _advise(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
+        """Answer a plain recommendation, or hand the body on to the ordinary way."""
+        message = await receive()
+        chunks = [message.get("body", b"")]
+        while message["type"] == "http.request" and message.get("more_body"):
+            message = await receive()
+            chunks.append(message.get("body", b""))
+        if message["type"] == "http.disconnect":
+            exchange.status = DISCONNECTED
+            return
+        body = b"".join(chunks)
+        try:
+            profile = parse_profile(body)
+        except InvalidInputError:
+            await self._app(scope, _replay(body, receive), exchange.send)
+            return
+        answer = self._service.default.answer(profile)
+        scope["state"]["decision"] = (profile, answer)
+        scope["path_template"] = "/recommend"  # as Litestar does
+        length = (b"content-length", str(len(answer.body)).encode())
+        await exchange.send({"type": "http.response.start", "status": 200, "headers": [*self._advice_headers, length]})
+        await exchange.send({"type": "http.response.body", "body": answer.body, "more_body": False})
+
+    def _record(self, exchange: _Exchange, seconds: float) -> None:
+        """Count and log one request."""
+        scope, state = exchange.scope, exchange.scope["state"]
+        route = scope.get("path_template") or UNMATCHED
+        self._metrics.observe(exchange.method, route, exchange.status, seconds)
+        trace = exchange.trace
+        line: dict[str, Any] = {
+            "method": exchange.method,
+            "route": route,
+            "path": scope["path"][:200],
+            "status": exchange.status,
+            "duration_ms": round(seconds * 1000, 3),
+            "request_id": trace.request_id,
+            "trace_id": trace.trace_id,
+            "span_id": trace.span_id,
+        }
+        if (decision := state.get("decision")) is not None:
+            self._metrics.decisions.add(decision[1].template)
+            line |= self._decision(*decision)
+        elif (batch := state.get("batch")) is not None:
+            line["decisions"] = len(batch)
+            for profile, answer in batch:
+                self._metrics.decisions.add(answer.template)
+                self._logger.debug("decision", request_id=trace.request_id, **self._decision(profile, answer))
+        if "problem" in state:
+            line["problem"] = state["problem"]
+        if (error := state.get("exception")) is not None:
+            self._logger.error("request", exc_info=error, **line)
+        elif route in QUIET:
+            self._logger.debug("request", **line)
+        else:
+            self._logger.info("request", **line)
+
+    def _decision(self, profile: Profile, answer: Answer) -> dict[str, Any]:
+        """Return what the log says of a decision: values of the profile only when the operator asked for them."""
+        template = answer.template
+        values = zip(FIELDS, msgspec.structs.astuple(profile), strict=True)
+        fields: dict[str, Any] = {
+            "decision_id": answer.decision_id,
+            "policy_version": template.policy.version,
+            "policy_digest": template.policy.digest,
+            "strategy": template.strategy,
+            "recommendation_status": template.status,
+            "codes": template.codes,
+        }
+        if self._service.settings.log_profiles:
+            fields["profile"] = {name: value for name, value in values if value is not None}
+        else:
+            fields["masked"] = [f"/{name}" for name, value in values if value is not None]
+        return fields
+
+
+class _Exchange:
+    """One request on its way: remembers the status, adds the ids to the answer, leaves the body out for HEAD."""
+
+    __slots__ = ("_is_head", "_send", "_start", "method", "scope", "status", "trace")
+
+    def __init__(self, scope: Scope, send: Send, start: float, trace: tracing.Trace) -> None:
+        self.method: str = scope["method"]
+        self._is_head = self.method == "HEAD"
+        self.scope: Scope = {**scope, "method": "GET"} if self._is_head else scope
+        self.status = DISCONNECTED
+        self.trace = trace
+        self._send = send
+        self._start = start
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on to the server."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            milliseconds = (perf_counter() - self._start) * 1000
+            timing = (b"server-timing", b"app;dur=%.3f" % milliseconds)
+            message["headers"] = [*message.get("headers", []), *self.trace.headers, *_ALWAYS, timing]
+        elif self._is_head and message["type"] == "http.response.body":
+            message["body"] = b""
+        await self._send(message)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a receive that gives a body again, and then what comes after it."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Any:
+        return pending.pop() if pending else await receive()
+
+    return again

@@ -1,0 +1,50 @@
+"""Ids of a request: X-Request-ID, and W3C Trace Context (https://www.w3.org/TR/trace-context/)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from random import getrandbits
+from typing import NamedTuple
+
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+_TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_NO_TRACE = b"0" * 32
+_NO_SPAN = b"0" * 16
+
+
+class Trace(NamedTuple):
+    """Where a request stands in a trace: the caller's trace, or a new one, and a span of our own."""
+
+    request_id: str
+    trace_id: str
+    span_id: str
+    flags: str
+    tracestate: bytes | None
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers that tell the caller."""
+        headers = [
+            (b"x-request-id", self.request_id.encode()),
+            (b"traceparent", f"00-{self.trace_id}-{self.span_id}-{self.flags}".encode()),
+        ]
+        if self.tracestate is not None:
+            headers.append((b"tracestate", self.tracestate))
+        return headers
+
+
+def read(headers: Mapping[bytes, bytes]) -> Trace:
+    """Read the ids of a request, or make them; an invalid traceparent starts a new trace, as the standard asks."""
+    request_id = headers.get(b"x-request-id")
+    usable = request_id is not None and _REQUEST_ID.fullmatch(request_id)
+    own_id = request_id.decode() if usable and request_id else f"{getrandbits(128):032x}"
+    span = f"{getrandbits(64) or 1:016x}"
+    parent = headers.get(b"traceparent")
+    if parent is not None and (match := _TRACEPARENT.fullmatch(parent)):
+        version, trace_id, parent_id, flags, more = match.groups()
+        valid = version != b"ff" and not (version == b"00" and more) and trace_id != _NO_TRACE and parent_id != _NO_SPAN
+        if valid:
+            return Trace(own_id, trace_id.decode(), span, flags.decode(), headers.get(b"tracestate"))
+    return Trace(own_id, f"{getrandbits(128) or 1:032x}", span, "00", None)

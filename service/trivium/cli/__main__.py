@@ -1,0 +1,6 @@
+"""`python -m trivium.cli`."""
+
+from trivium.cli import main
+
+
+main(prog_name="trivium")

@@ -1,0 +1,341 @@
+"""The Helm chart, rendered over many values: valid for Kubernetes, secure, and consistent in itself."""
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+import toolbox
+from trivium import __version__
+from trivium.api.settings import Settings
+
+
+pytestmark = pytest.mark.tool("helm")
+
+CHART = toolbox.ROOT / "helm" / "trivium"
+LONG = "a-release-with-a-very-long-name-of-fifty-characters"
+
+# Each is a way to install the chart; together they render every template and take every branch.
+CASES: dict[str, list[str]] = {
+    "as it is": [],
+    "production": ["--values", str(CHART / "values-prod.yaml")],
+    "one pod": ["--set", "replicaCount=1"],
+    "one pod or more": ["--set", "autoscaling.enabled=true,autoscaling.minReplicas=1"],
+    "no budget": ["--set", "podDisruptionBudget.enabled=false"],
+    "names": ["--set", "nameOverride=other,serviceAccount.create=false,serviceAccount.name=mine"],
+    "long names": ["--set", f"fullnameOverride={'x' * 63},nameOverride={'y' * 63}"],
+    "image": ["--set", f"image.digest=sha256:{'0' * 64},imagePullSecrets[0].name=registry"],
+    "settings": [
+        "--set", "settings.defaultPolicy=1.0.0,settings.logLevel=debug,settings.logProfiles=true",
+        "--set", "settings.maxBodyBytes=10485760,extraEnv[0].name=TZ,extraEnv[0].value=UTC",
+        "--set", "shutdown.preStopSleepSeconds=30,shutdown.drainSeconds=60",
+    ],
+    "placement": [
+        "--set-json", 'podLabels={"team":"a"}', "--set-json", 'podAnnotations={"note":"b"}',
+        "--set-json", 'nodeSelector={"disk":"ssd"}', "--set-json", 'tolerations=[{"operator":"Exists"}]',
+        "--set-json", 'affinity={"nodeAffinity":{}}', "--set-json", "topologySpreadConstraints=[]",
+        "--set", "priorityClassName=high,service.type=LoadBalancer",
+    ],
+    "everything on": [
+        "--set", "autoscaling.enabled=true,networkPolicy.enabled=true",
+        "--set", "metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.labels.release=prometheus",
+        "--set", "metrics.prometheusRule.enabled=true,metrics.prometheusRule.labels.release=prometheus",
+    ],
+}  # fmt: skip
+
+REFUSED = {
+    "replicaCount=0": "replicaCount",
+    "replicaCount=two": "replicaCount",
+    "replicas=2": "replicas",
+    "image.tga=1": "image",
+    "image.repository=": "image/repository",
+    "image.digest=md5:0": "image/digest",
+    "image.pullPolicy=Sometimes": "image/pullPolicy",
+    "fullnameOverride=Trivium": "fullnameOverride",
+    "settings.logLevel=loud": "settings/logLevel",
+    "settings.logProfiles=perhaps": "settings/logProfiles",
+    "settings.maxBatch=0": "settings/maxBatch",
+    "settings.unknown=1": "settings",
+    "service.port=70000": "service/port",
+    "service.type=ExternalName": "service/type",
+    "resources.limits.gpu=1": "resources/limits",
+    "resources.limits.memory=lots": "resources/limits/memory",
+    "autoscaling.minReplicas=0": "autoscaling/minReplicas",
+    "podDisruptionBudget.maxUnavailable=0": "podDisruptionBudget/maxUnavailable",
+    "shutdown.preStopSleepSeconds=0": "shutdown/preStopSleepSeconds",
+    "metrics.serviceMonitor.interval=soon": "metrics/serviceMonitor/interval",
+    "topologySpreadConstraints[0].maxSkew=1": "topologySpreadConstraints/0",
+    "securityContext.privileged=true": "securityContext",
+}
+
+
+@cache
+def render(case: str, release: str = "trivium") -> list[dict[str, Any]]:
+    """Return the objects that the chart makes."""
+    text = toolbox.run("helm", "template", release, CHART, *CASES[case]).stdout
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def of_kind(case: str, kind: str) -> list[dict[str, Any]]:
+    return [document for document in render(case) if document["kind"] == kind]
+
+
+def pod_specs(case: str) -> list[dict[str, Any]]:
+    (deployment,) = of_kind(case, "Deployment")
+    return [deployment["spec"]["template"]["spec"], *(pod["spec"] for pod in of_kind(case, "Pod"))]
+
+
+def weaknesses(pod: dict[str, Any]) -> list[str]:
+    """Return what the restricted Pod Security Standard, or this project beyond it, forbids in *pod*."""
+    of_pod = pod.get("securityContext", {})
+    containers = pod.get("initContainers", []) + pod["containers"]
+    found = [
+        (pod.get("hostNetwork") or pod.get("hostPID") or pod.get("hostIPC"), "shares a namespace of the host"),
+        (
+            any(set(volume) - {"name", "emptyDir"} for volume in pod.get("volumes", [])),
+            "mounts more than scratch space",
+        ),
+        (pod.get("automountServiceAccountToken") is not False, "holds a token"),
+        ("sysctls" in of_pod, "sets kernel parameters"),
+        ("windowsOptions" in of_pod, "sets Windows options"),
+    ]
+    for container in containers:
+        own = of_pod | container.get("securityContext", {})
+        found += [
+            (own.get("privileged"), "is privileged"),
+            (own.get("allowPrivilegeEscalation") is not False, "may gain privileges"),
+            (own.get("runAsNonRoot") is not True, "may be root"),
+            (own.get("runAsUser") != 65532, "is not the image's user"),
+            (own.get("capabilities") != {"drop": ["ALL"]}, "keeps capabilities"),
+            (own.get("seccompProfile") != {"type": "RuntimeDefault"}, "may make any system call"),
+            (own.get("procMount", "Default") != "Default", "sees all of /proc"),
+            (own.get("readOnlyRootFilesystem") is not True, "can change its own files"),
+            (any("hostPort" in port for port in container.get("ports", [])), "takes a port of the host"),
+            ("memory" not in container.get("resources", {}).get("limits", {}), "may use all memory"),
+        ]
+    return [what for wrong, what in found if wrong]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_helm_finds_no_lint(case: str) -> None:
+    toolbox.run("helm", "lint", "--strict", CHART, *CASES[case])
+
+
+@pytest.mark.tool("kubernetes-validate")
+@pytest.mark.parametrize("minor", ["1.33", "1.35", "1.37"])
+def test_kubernetes_takes_every_object(minor: str) -> None:
+    # The operator's own kinds are not among the schemas of Kubernetes.
+    objects = [
+        document for case in CASES for document in render(case) if not document["apiVersion"].startswith("monitoring.")
+    ]
+    toolbox.run("kubernetes-validate", "-k", minor, "--strict", "-", stdin=yaml.safe_dump_all(objects))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pods_meet_the_restricted_standard(case: str) -> None:
+    for pod in pod_specs(case):
+        assert weaknesses(pod) == []
+
+
+WEAKER: dict[str, dict[str, Any]] = {
+    "shares a namespace of the host": {"hostNetwork": True},
+    "mounts more than scratch space": {"volumes": [{"name": "disk", "hostPath": {"path": "/"}}]},
+    "holds a token": {"automountServiceAccountToken": None},
+    "may be root": {"securityContext": {}},
+    "keeps capabilities": {"containers": [{"name": "bare"}]},
+}
+
+
+@pytest.mark.parametrize("weakness", WEAKER)
+def test_the_check_of_the_standard_sees(weakness: str) -> None:
+    assert weakness in weaknesses(pod_specs("as it is")[0] | WEAKER[weakness])
+
+
+@pytest.mark.parametrize(("case", "expected"), [
+    ("as it is", 1), ("production", 1), ("one pod", 0), ("one pod or more", 0), ("no budget", 0), ("everything on", 1),
+])  # fmt: skip
+def test_a_disruption_budget_exists_only_where_several_pods_run(case: str, expected: int) -> None:
+    assert len(of_kind(case, "PodDisruptionBudget")) == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_either_the_autoscaler_or_the_deployment_sets_the_number_of_pods(case: str) -> None:
+    (deployment,) = of_kind(case, "Deployment")
+
+    assert bool(of_kind(case, "HorizontalPodAutoscaler")) is ("replicas" not in deployment["spec"])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_selects_pods_selects_those_of_the_deployment_alone(case: str) -> None:
+    (deployment,) = of_kind(case, "Deployment")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    selector = deployment["spec"]["selector"]["matchLabels"]
+    (service,) = of_kind(case, "Service")
+    selectors = [selector, service["spec"]["selector"]]
+    selectors += [budget["spec"]["selector"]["matchLabels"] for budget in of_kind(case, "PodDisruptionBudget")]
+    selectors += [policy["spec"]["podSelector"]["matchLabels"] for policy in of_kind(case, "NetworkPolicy")]
+    selectors += [monitor["spec"]["selector"]["matchLabels"] for monitor in of_kind(case, "ServiceMonitor")]
+    spread = deployment["spec"]["template"]["spec"].get("topologySpreadConstraints", [])
+    selectors += [constraint["labelSelector"]["matchLabels"] for constraint in spread]
+
+    # A version in the selector would forbid every upgrade.
+    assert set(selector) == {"app.kubernetes.io/name", "app.kubernetes.io/instance"}
+    assert all(each == selector for each in selectors)
+    assert selector.items() <= labels.items()
+    for pod in of_kind(case, "Pod"):
+        assert not selector.items() <= pod["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_service_account_is_the_one_that_is_made(case: str) -> None:
+    made = [account["metadata"]["name"] for account in of_kind(case, "ServiceAccount")] or ["mine"]
+
+    assert {pod["serviceAccountName"] for pod in pod_specs(case)} == set(made)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_rollout_loses_no_request(case: str) -> None:
+    (deployment,) = of_kind(case, "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+
+    assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert sleep >= 5
+    assert pod["terminationGracePeriodSeconds"] >= sleep + 20
+    assert {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe")} == {"/livez"}
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+@pytest.mark.parametrize("release", ["trivium", "my-trivium", "other", LONG])
+@pytest.mark.parametrize("case", CASES)
+def test_names_fit(case: str, release: str) -> None:
+    for document in render(case, release):
+        metadata = document["metadata"]
+        for name in (metadata["name"], *metadata["labels"].values()):
+            assert len(name) <= 63
+        assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", metadata["name"])
+    names = [(document["kind"], document["metadata"]["name"]) for document in render(case, release)]
+    assert len(names) == len(set(names))
+
+
+def test_settings_arrive_as_they_are_written() -> None:
+    (container,) = pod_specs("settings")[0]["containers"]
+    environment = {entry["name"]: entry["value"] for entry in container["env"]}
+
+    assert environment == {
+        "HOST": "0.0.0.0",  # noqa: S104 - inside a pod
+        "PORT": "8000",
+        "TRIVIUM_DEFAULT_POLICY": "1.0.0",
+        "TRIVIUM_LOG_LEVEL": "debug",
+        "TRIVIUM_LOG_PROFILES": "true",
+        "TRIVIUM_MAX_BODY_BYTES": "10485760",
+        "TRIVIUM_MAX_BATCH": "1000",
+        "TZ": "UTC",
+    }
+
+
+def test_the_settings_and_their_limits_are_those_of_the_service() -> None:
+    settings = yaml.safe_load((CHART / "values.yaml").read_text())["settings"]
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["settings"]["properties"]
+    own = msgspec.json.schema(Settings)["$defs"]["Settings"]["properties"]
+    names = {name: re.sub(r"_(.)", lambda match: match[1].upper(), name) for name in own}
+
+    assert settings == {names[name]: getattr(Settings(), name) for name in own}
+    for name, part in own.items():
+        for limit in {"minimum", "maximum", "maxLength"} & set(part):
+            assert schema[names[name]][limit] == part[limit]
+        assert set(schema[names[name]].get("enum", [])) == set(part.get("enum", []))
+
+
+def test_a_digest_wins_over_a_tag() -> None:
+    assert {pod["containers"][0]["image"] for pod in pod_specs("image")} == {f"trivium@sha256:{'0' * 64}"}
+    assert {pod["containers"][0]["image"] for pod in pod_specs("as it is")} == {f"trivium:{__version__}"}
+
+
+def test_the_network_policy_lets_nothing_out_and_only_the_named_in() -> None:
+    (policy,) = of_kind("production", "NetworkPolicy")
+
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert policy["spec"]["egress"] == []
+    (rule,) = policy["spec"]["ingress"]
+    assert {"podSelector": {}} in rule["from"]
+    assert {} not in rule["from"]
+    assert {"namespaceSelector": {}} not in rule["from"]
+
+
+def test_the_chart_carries_the_alerts_of_the_deployment_folder() -> None:
+    (rule,) = of_kind("everything on", "PrometheusRule")
+
+    assert rule["spec"] == yaml.safe_load((toolbox.ROOT / "deploy/prometheus/alerts.yml").read_text())
+
+
+def test_the_job_that_the_alerts_look_for_is_that_of_the_monitor() -> None:
+    (monitor,) = of_kind("everything on", "ServiceMonitor")
+    (service,) = of_kind("everything on", "Service")
+
+    assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "trivium"
+
+
+def test_the_notes_and_the_test_ask_as_a_caller_would() -> None:
+    notes = toolbox.run("helm", "install", "my", CHART, "--dry-run=client", "--namespace", "space").stdout
+    (pod,) = of_kind("as it is", "Pod")
+
+    profile = re.search(r"--json '([^']+)' http://127.0.0.1:8000/recommend", notes)
+    assert profile
+    assert json.loads(profile[1])
+    assert "--namespace space port-forward service/my-trivium 8000:80" in notes
+    (script,) = pod["spec"]["containers"][0]["args"]
+    compile(script, "recommend.yaml", "exec")
+    assert "http://trivium:80/recommend" in script
+
+
+@pytest.mark.parametrize("value", REFUSED)
+def test_the_schema_refuses_what_cannot_work(value: str) -> None:
+    done = toolbox.run("helm", "template", "trivium", CHART, "--set", value, check=False)
+
+    assert done.returncode
+    assert f"/{REFUSED[value]}'" in done.stderr or f"'{REFUSED[value]}'" in done.stderr
+
+
+def test_a_smallest_number_above_the_largest_is_refused() -> None:
+    values = "autoscaling.enabled=true,autoscaling.minReplicas=9"
+    done = toolbox.run("helm", "template", "trivium", CHART, "--set", values, check=False)
+
+    assert "autoscaling.minReplicas is above autoscaling.maxReplicas" in done.stderr
+
+
+def test_the_schema_is_closed_and_covers_every_value() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+
+    def walk(values: dict[str, Any], part: dict[str, Any], path: str) -> None:
+        assert part["additionalProperties"] is False, path
+        assert set(part["properties"]) - {"global"} == set(values), path
+        for name, value in values.items():
+            below = part["properties"][name]
+            if "properties" in below:
+                walk(value, below, f"{path}/{name}")
+
+    walk(yaml.safe_load((CHART / "values.yaml").read_text()), schema, "")
+
+
+def test_every_value_is_used() -> None:
+    templates = "".join(path.read_text() for path in sorted((CHART / "templates").rglob("*.*")))
+
+    def leaves(values: dict[str, Any]) -> set[str]:
+        deeper = {name: value for name, value in values.items() if isinstance(value, dict) and value}
+        return (set(values) - set(deeper)).union(*map(leaves, deeper.values()))
+
+    passed_on = {"requests", "limits", "cpu", "memory"}
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert {name for name in leaves(values) - passed_on if not re.search(rf"\.{name}\b", templates)} == set()
+
+
+def test_versions_agree() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+
+    assert chart["appVersion"] == __version__

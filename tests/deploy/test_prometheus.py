@@ -1,0 +1,106 @@
+"""The monitoring files: right in themselves, and about metrics and settings that the service really has."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from litestar.testing import TestClient
+from prometheus_client.parser import text_string_to_metric_families
+
+import toolbox
+from trivium.api.app import create_app
+from trivium.api.settings import Settings
+
+
+DEPLOY = toolbox.ROOT / "deploy"
+RULES = DEPLOY / "prometheus" / "alerts.yml"
+
+
+def load(path: str) -> Any:  # noqa: ANN401 - YAML is what it is
+    return yaml.safe_load((DEPLOY / path).read_text())
+
+
+def rules() -> Iterator[dict[str, Any]]:
+    for group in load("prometheus/alerts.yml")["groups"]:
+        yield from group["rules"]
+
+
+ALERTS = {rule["alert"]: rule for rule in rules() if "alert" in rule}
+
+
+@pytest.mark.tool("promtool")
+def test_the_configuration_and_the_rules_are_valid() -> None:
+    toolbox.run("promtool", "check", "config", DEPLOY / "prometheus" / "prometheus.yml")
+
+
+@pytest.mark.tool("promtool")
+def test_each_alert_fires_when_it_should_and_only_then() -> None:
+    toolbox.run("promtool", "test", "rules", DEPLOY / "prometheus" / "alerts_test.yml")
+
+
+def test_each_alert_is_tested() -> None:
+    fired = set(re.findall(r'alertname="?:? ?"?(Trivium\w+)', (DEPLOY / "prometheus" / "alerts_test.yml").read_text()))
+
+    assert fired == set(ALERTS)
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_each_alert_says_what_it_means_and_what_to_do(name: str) -> None:
+    alert = ALERTS[name]
+    page, _, anchor = alert["annotations"]["runbook"].partition("#")
+
+    assert alert["labels"]["severity"] in {"page", "ticket"}
+    assert alert["annotations"]["summary"]
+    assert alert["annotations"]["description"]
+    assert anchor == name.lower()
+    assert f"### {name}\n" in (toolbox.ROOT / page).read_text()
+
+
+def test_the_rules_use_only_what_the_service_measures() -> None:
+    with TestClient(create_app()) as client:
+        client.post("/recommend", json={})
+        families = list(text_string_to_metric_families(client.get("/metrics").text))
+    labels: dict[str, set[str]] = {"up": set()}
+    for sample in (sample for family in families for sample in family.samples):
+        labels.setdefault(sample.name, set()).update(sample.labels)
+
+    recorded = {rule["record"] for rule in rules() if "record" in rule}
+    selectors = [found for rule in rules() for found in re.findall(r"([a-z_:0-9]+)\{([^}]*)\}", rule["expr"])]
+    assert selectors
+    for metric, matchers in selectors:
+        assert metric in labels
+        # Prometheus itself adds the job.
+        assert set(re.findall(r"(\w+)\s*=", matchers)) <= labels[metric] | {"job"}
+    used = {name for rule in rules() for name in re.findall(r"\bjob:\w+:\w+", rule["expr"])}
+    assert used == recorded
+
+
+@pytest.mark.parametrize("bucket", set(re.findall(r'le="([^"]+)"', RULES.read_text())))
+def test_the_objective_for_latency_is_a_bucket(bucket: str) -> None:
+    with TestClient(create_app()) as client:
+        client.post("/recommend", json={})
+        metrics = client.get("/metrics").text
+
+    assert re.search(
+        rf'^http_request_duration_seconds_bucket{{.*le="{re.escape(bucket)}".*route="/recommend"', metrics, re.MULTILINE
+    )
+
+
+def test_compose_offers_every_setting_of_the_service_and_no_other() -> None:
+    service = load("compose.yaml")["services"]["trivium"]
+    defaults = {name: re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", value) for name, value in service["environment"].items()}
+
+    assert set(defaults) == {f"TRIVIUM_{field.upper()}" for field in Settings.__struct_fields__}
+    assert Settings.from_environment(defaults) == Settings()
+
+
+@pytest.mark.parametrize("name", load("compose.yaml")["services"])
+def test_compose_runs_nothing_with_more_rights_than_it_needs(name: str) -> None:
+    service = load("compose.yaml")["services"][name]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])

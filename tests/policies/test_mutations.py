@@ -1,0 +1,199 @@
+"""Would a slip in the policy be noticed? Every small change to it is made in turn, and the load gate has to refuse it.
+
+A mutant that passes the gate is a survivor, unless it is equivalent: no profile gets another strategy or other codes.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+import pytest
+from msgspec.structs import replace
+
+from trivium import POLICIES
+from trivium.policy import Document, Policy, PolicyError, Problem, prove
+from trivium.policy.compiled import compile_parsed, compose
+from trivium.policy.document import Input, Parsed, Rule, parse
+from trivium.policy.tables import outcomes
+from trivium.profile import VOCABULARY
+
+
+FILES = ["adaptation-1.0.0.yaml"]
+
+FLOORS = {
+    "outcome": 1.0,  # a rule says another outcome of its table
+    "cut": 1.0,  # a threshold lies one lower or higher
+    "condition": 1.0,  # a rule forgets one of its conditions
+    "narrowed": 1.0,  # a condition forgets one of several bands
+    "widened": 1.0,  # a condition lets in one more band
+    "code": 1.0,  # a rule forgets one of its codes
+    "order": 0.95,  # two neighboring rules swap places
+    "unknown": 1.0,  # an unknown is read as another band
+}
+"""Share of the mutants that are not equivalent which the gate refuses, per kind, as measured; may only rise."""
+
+LAW = 0.95
+"""The same share over outcomes and cuts together, for any policy that ships."""
+
+
+class Mutant(NamedTuple):
+    kind: str
+    what: str
+    document: Document
+
+
+class Score(NamedTuple):
+    refused: int
+    survivors: list[str]
+    equivalent: list[str]
+
+    @property
+    def share(self) -> float:
+        return self.refused / (self.refused + len(self.survivors))
+
+    def __str__(self) -> str:
+        return f"refused {self.refused}, {len(self.equivalent)} equivalent, survivors: {self.survivors}"
+
+
+def with_rules(document: Document, table: str, changed: Mapping[int, Rule]) -> Document:
+    rules = [changed.get(row, rule) for row, rule in enumerate(document.tables[table].rules)]
+    return replace(document, tables={**document.tables, table: replace(document.tables[table], rules=rules)})
+
+
+def with_input(document: Document, name: str, spec: Input) -> Document:
+    return replace(document, inputs={**document.inputs, name: spec})
+
+
+def without(parts: Iterable[str], *gone: str) -> list[str]:
+    return [part for part in parts if part not in gone]
+
+
+def mutants(document: Document) -> Iterator[Mutant]:
+    yield from mutants_of_rules(document)
+    yield from mutants_of_inputs(document)
+
+
+def mutants_of_rules(document: Document) -> Iterator[Mutant]:
+    labels = {name: spec.bands for name, spec in document.inputs.items()}
+    for name, table in document.tables.items():
+        labels[name] = outcomes(table)
+        for row, rule in enumerate(table.rules):
+            for kind, what, changed in changes(rule, name, labels):
+                yield Mutant(kind, f"{name}/{rule.id} {what}", with_rules(document, name, {row: changed}))
+        for row, (one, other) in enumerate(pairwise(table.rules)):
+            swapped = with_rules(document, name, {row: other, row + 1: one})
+            yield Mutant("order", f"{name}/{other.id} before {one.id}", swapped)
+
+
+def changes(rule: Rule, table: str, labels: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str, Rule]]:
+    for label in without(labels[table], rule.then):
+        yield "outcome", f"then {label}", replace(rule, then=label)
+    for read, wanted in rule.when.items():
+        yield (
+            "condition",
+            f"without {read}",
+            replace(rule, when={name: rule.when[name] for name in without(rule.when, read)}),
+        )
+        bands = wanted if isinstance(wanted, list) else [wanted]
+        for band in bands if len(bands) > 1 else ():
+            yield "narrowed", f"without {read}={band}", replace(rule, when={**rule.when, read: without(bands, band)})
+        for band in without(labels[read], *bands):
+            yield "widened", f"with {read}={band}", replace(rule, when={**rule.when, read: [*bands, band]})
+    for code in rule.because:
+        yield "code", f"without {code}", replace(rule, because=without(rule.because, code))
+
+
+def mutants_of_inputs(document: Document) -> Iterator[Mutant]:
+    for name, spec in document.inputs.items():
+        for band, cut in list((spec.cuts or {}).items())[1:]:
+            for moved in (cut - 1, cut + 1):
+                cuts = {**(spec.cuts or {}), band: moved}
+                yield Mutant(
+                    "cut", f"{name}: {band} from {moved}", with_input(document, name, replace(spec, cuts=cuts))
+                )
+        for band in without(spec.bands, spec.when_unknown):
+            yield Mutant(
+                "unknown", f"{name} read as {band}", with_input(document, name, replace(spec, when_unknown=band))
+            )
+
+
+def gate(document: Document) -> tuple[Policy | None, list[Problem]]:
+    try:
+        policy = compile_parsed(Parsed(document, "", "mutant", {}), VOCABULARY)
+    except PolicyError as error:
+        return None, list(error.problems)
+    return policy, prove(policy)
+
+
+def is_equivalent(original: Policy, mutant: Policy) -> bool:
+    """Say whether every profile, complete or not, gets the same strategy and codes; never so where a cut moved."""
+    inputs = list(zip(original.inputs, mutant.inputs, strict=True))
+    if any(mine.cuts != other.cuts for mine, other in inputs):
+        return False
+    space = original.diagrams
+    numbers: dict[tuple[str, frozenset[str]], int] = {}
+
+    def answers(policy: Policy) -> int:
+        def answer(*rows: int) -> int:
+            fired = [table.rules[row] for table, row in zip(policy.tables, rows, strict=True)]
+            strategy = policy.tables[-1].outcomes[fired[-1].outcome]
+            codes = frozenset(code for rule in fired for code in rule.because)
+            return numbers.setdefault((strategy, codes), len(numbers))
+
+        return space.combine(answer, *compose(policy.tables, space, len(policy.inputs), space.among))
+
+    before, after = answers(original), answers(mutant)
+    return before == after and all(
+        space.cofactor(before, level, mine.assumed) == space.cofactor(after, level, other.assumed)
+        for level, (mine, other) in enumerate(inputs)
+    )
+
+
+@pytest.fixture(scope="module", params=FILES)
+def parsed(request: pytest.FixtureRequest) -> Parsed:
+    file: str = request.param
+    return parse((POLICIES / file).read_text(encoding="utf-8"), file)
+
+
+@pytest.fixture(scope="module")
+def scores(parsed: Parsed) -> dict[str, Score]:
+    original, problems = gate(parsed.document)
+    assert original is not None
+    assert not problems
+    refused: Counter[str] = Counter()
+    survivors: dict[str, list[str]] = {kind: [] for kind in FLOORS}
+    equivalent: dict[str, list[str]] = {kind: [] for kind in FLOORS}
+    for mutant in mutants(parsed.document):
+        policy, problems = gate(mutant.document)
+        if problems or policy is None:
+            refused[mutant.kind] += 1
+        elif is_equivalent(original, policy):
+            equivalent[mutant.kind].append(mutant.what)
+        else:
+            survivors[mutant.kind].append(mutant.what)
+    return {kind: Score(refused[kind], survivors[kind], equivalent[kind]) for kind in FLOORS}
+
+
+def test_outcomes_and_cuts_are_pinned(scores: dict[str, Score]) -> None:
+    both = [scores["outcome"], scores["cut"]]
+    survivors = [what for score in both for what in score.survivors]
+    refused = sum(score.refused for score in both)
+    assert refused / (refused + len(survivors)) >= LAW, survivors
+
+
+@pytest.mark.parametrize("kind", FLOORS)
+def test_mutants_are_refused(scores: dict[str, Score], kind: str) -> None:
+    assert scores[kind].share >= FLOORS[kind], scores[kind]
+
+
+def test_swapping_rules_that_exclude_each_other_is_equivalent(scores: dict[str, Score]) -> None:
+    assert "retrieval/stable-facts before changing-facts" in scores["order"].equivalent
+
+
+def test_examples_pin_the_cuts(parsed: Parsed) -> None:
+    """Promises alone cannot: no number stands in them."""
+    bare = replace(parsed.document, tests=[])
+    moved = [mutant for mutant in mutants_of_inputs(bare) if mutant.kind == "cut"]
+    assert moved
+    assert [mutant.what for mutant in moved if gate(mutant.document)[1]] == []

@@ -1,0 +1,124 @@
+"""The slow reference: what a policy says, read straight off its YAML, and every question answered by trying all cells.
+
+It shares no code with the engine. A cell is one band index per input; `unmeasured`, where an input has it, is index 0.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, cached_property
+from itertools import combinations, product
+from math import log2, prod
+from operator import mul
+from typing import Any, TypeAlias
+
+import yaml
+
+import trivium
+
+
+Cell: TypeAlias = tuple[int, ...]
+Flip: TypeAlias = tuple[int, tuple[tuple[int, int], ...], bool]
+
+
+class Reference:
+    """A policy by brute force. Every scalar stays text, so that `no` is a word."""
+
+    def __init__(self, text: str) -> None:
+        self.written = yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506 - text only
+        self.inputs: dict[str, Any] = self.written["inputs"]
+        self.strategies = list(self.written["strategies"])
+        self.tables = {name: table["rules"] for name, table in self.written["tables"].items()}
+        told = [spec.get("cuts") or spec["values"] for spec in self.inputs.values()]
+        self.values = [list(one.values() if isinstance(one, dict) else one) for one in told]
+        starts = [["unmeasured"] * (spec["when_unknown"] == "unmeasured") for spec in self.inputs.values()]
+        self.bands = [[*start, *one] for start, one in zip(starts, told, strict=True)]
+        self.stated = [range(len(start), len(bands)) for start, bands in zip(starts, self.bands, strict=True)]
+        self.strides = [prod(map(len, self.bands[at + 1 :])) for at in range(len(self.bands))]
+        self._rows = cache(self._row)
+
+    def read(self, profile: Mapping[str, Any]) -> Cell:
+        """Return the cell of a profile of API values; what it leaves out, or has as None, is read as assumed."""
+        return tuple(self.band(at, profile.get(name)) for at, name in enumerate(self.inputs))
+
+    def band(self, at: int, value: Any) -> int:
+        spec = list(self.inputs.values())[at]
+        if value is None:
+            return self.bands[at].index(spec["when_unknown"])
+        if "cuts" in spec:
+            return self.stated[at][sum(float(cut) <= value for cut in self.values[at]) - 1]
+        return self.stated[at][self.values[at].index(str(value).lower())]
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield every cell in document order, the last input fastest."""
+        return product(*(range(len(bands)) for bands in self.bands))
+
+    def state(self, cell: Sequence[int]) -> tuple[dict[str, Any], list[int | None]]:
+        """Return the label of every input and table, and per table the row of the first rule that holds."""
+        state: dict[str, Any] = {name: self.bands[at][cell[at]] for at, name in enumerate(self.inputs)}
+        rows = []
+        for name, table in self.written["tables"].items():
+            rows.append(row := self._rows(name, *[state[read] for read in table["inputs"]]))
+            state[name] = None if row is None else table["rules"][row]["then"]
+        return state, rows
+
+    def _row(self, name: str, *labels: str) -> int | None:
+        state = dict(zip(self.written["tables"][name]["inputs"], labels, strict=True))
+        return next((row for row, rule in enumerate(self.tables[name]) if holds(rule.get("when"), state)), None)
+
+    @cached_property
+    def answers(self) -> bytes:
+        """The index of every cell's strategy, in the order of `cells`."""
+        return bytes(self.strategies.index(self.state(cell)[0]["strategy"]) for cell in self.cells())
+
+    def answer(self, cell: Sequence[int]) -> int:
+        return self.answers[sum(map(mul, cell, self.strides))]
+
+    def completions(self, cell: Cell, known: Sequence[bool]) -> list[Cell]:
+        stated = (self.stated[at] if not known[at] else (band,) for at, band in enumerate(cell))
+        return list(product(*stated))
+
+    def questions(self, cell: Cell, known: Sequence[bool]) -> list[tuple[int, tuple[int, ...]]]:
+        """Rank the unknown inputs that can matter, each with the strategies it is pivotal for."""
+        answers = {one: self.answer(one) for one in self.completions(cell, known)}
+        ranked = []
+        for at in (at for at, given in enumerate(known) if not given):
+            others = {one: {answers[(*one[:at], band, *one[at + 1 :])] for band in self.stated[at]} for one in answers}
+            if pivotal := {answer for one, answer in answers.items() if others[one] != {answer}}:
+                split = [Counter(answer for one, answer in answers.items() if one[at] == band) for band in self.stated[at]]
+                expected = [sum(map(measure, split)) / len(split) for measure in (len, entropy)]
+                ranked.append((round(expected[0], 9), round(expected[1], 9), at, tuple(sorted(pivotal))))
+        return [(at, pivotal) for *_, at, pivotal in sorted(ranked)]
+
+    def flips(self, cell: Cell, limit: int = 99) -> set[Flip]:
+        """Try every set of at most `limit` changes, by anybody and by action alone; keep each strategy's smallest."""
+        changed_by = [spec["changed_by"] for spec in self.inputs.values()]
+        found: set[Flip] = set()
+        for changers in ({"action", "circumstance"}, {"action"}):
+            free = [at for at, changer in enumerate(changed_by) if changer in changers]
+            smallest = {self.answer(cell): 0}
+            for chosen in (some for size in range(1, limit + 1) for some in combinations(free, size)):
+                nearest: dict[int, tuple[int, Cell]] = {}
+                for bands in product(*([band for band in self.stated[at] if band != cell[at]] for at in chosen)):
+                    moved = dict(zip(chosen, bands, strict=True))
+                    answer = self.answer([moved.get(at, band) for at, band in enumerate(cell)])
+                    if smallest.setdefault(answer, len(chosen)) == len(chosen):
+                        target = (sum(abs(band - cell[at]) for at, band in moved.items()), bands)
+                        nearest[answer] = min(target, nearest.get(answer, target))
+                for answer, (_, bands) in nearest.items():
+                    acted = all(changed_by[at] == "action" for at in chosen)
+                    found.add((answer, tuple(zip(chosen, bands, strict=True)), acted))
+        return found
+
+
+def holds(when: Mapping[str, Any] | None, state: Mapping[str, Any]) -> bool:
+    """Say whether every named label is the wanted one, or among the wanted ones."""
+    return all(state[name] in ([one] if isinstance(one, str) else one) for name, one in (when or {}).items())
+
+
+def entropy(counts: Counter[int]) -> float:
+    return -sum(count / counts.total() * log2(count / counts.total()) for count in counts.values())
+
+
+@cache
+def shipped(version: str = "1.0.0") -> Reference:
+    return Reference((trivium.POLICIES / f"adaptation-{version}.yaml").read_text(encoding="utf-8"))
