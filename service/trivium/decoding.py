@@ -35,16 +35,16 @@ def decode_json(body: bytes) -> Any:
     raise InvalidInputError([FieldError("malformed", detail, pointer="")])
 
 
-def decode(body: bytes, kind: type[T]) -> T:
+def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     """Decode a JSON object into a struct.
 
     Raises:
         InvalidInputError: with every bad field.
     """
     try:
-        return msgspec.json.decode(body, type=kind)
+        return decoder.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        raise InvalidInputError(check(decode_json(body), kind)) from None
+        raise InvalidInputError(check(decode_json(body), decoder.type)) from None
 
 
 def check(data: Any, kind: type[msgspec.Struct], pointer: str = "") -> Iterator[FieldError]:
@@ -79,6 +79,10 @@ def field_error(
         code, detail = "unknown_value", f"unknown value{_suggest(value, choices)}"
     elif message.startswith("Expected `str` of length"):
         code, detail = "too_long", message.replace("Expected `str`", "expected a string")
+    elif message.startswith("Expected `array` of length"):
+        code, detail = "out_of_range", message.replace("Expected `array`", "expected an array")
+    elif "multiple of 1" in message:
+        code, detail = "wrong_type", f"expected a whole number, got {value!r}"
     elif re.match(r"Expected `\w+` [<>]=|Number out of range", message):
         code, detail = "out_of_range", message.replace("Expected `float`", "expected a number")
     else:
@@ -86,10 +90,19 @@ def field_error(
     return FieldError(code, detail, pointer=pointer, parameter=parameter)
 
 
+def one_of(words: Iterable[str]) -> msgspec.Meta:
+    """Return what makes a string a choice of words that are known only at run time."""
+    words = list(words)
+    return msgspec.Meta(pattern=f"^({'|'.join(words)})$", extra_json_schema={"enum": words})
+
+
 def allowed(kind: Any) -> tuple[str, ...]:
     """Return the words a type allows, when it is a choice of words."""
     if get_origin(kind) is Literal:
         return get_args(kind)
+    for meta in getattr(kind, "__metadata__", ()):
+        if words := (meta.extra_json_schema or {}).get("enum"):
+            return tuple(words)
     return tuple(word for part in _parts(kind) for word in allowed(part))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from trivium.decoding import allowed, base_type, check, decode_json
-from trivium.errors import FieldError, InvalidInputError
+from trivium.decoding import allowed, base_type, check, decode
+from trivium.errors import InvalidInputError
 from trivium.policy import Field, Vocabulary
 
 
@@ -17,7 +17,7 @@ MOST = 1e12
 """The largest number a profile may state; every whole number up to here is exact."""
 
 Number: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=MOST)]
-Count: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=MOST, extra_json_schema={"type": "integer"})]
+Count: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=MOST, multiple_of=1)]
 """A whole number. JSON has one kind of number, so 1000.0 is as good as 1000."""
 
 
@@ -85,7 +85,7 @@ VOCABULARY: Vocabulary = {
 """What a policy may read."""
 
 
-_decode = msgspec.json.Decoder(Profile).decode
+_DECODER = msgspec.json.Decoder(Profile)
 
 
 def parse_profile(body: bytes) -> Profile:
@@ -94,11 +94,7 @@ def parse_profile(body: bytes) -> Profile:
     Raises:
         InvalidInputError: with every bad field.
     """
-    try:
-        profile = _decode(body)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        raise InvalidInputError(_errors(decode_json(body))) from None
-    return _whole(profile)
+    return decode(body, _DECODER)
 
 
 def make_profile(fields: Mapping[str, Any] | Profile, pointer: str = "") -> Profile:
@@ -113,27 +109,9 @@ def make_profile(fields: Mapping[str, Any] | Profile, pointer: str = "") -> Prof
     """
     data = msgspec.structs.asdict(fields) if isinstance(fields, Profile) else fields
     try:
-        profile = msgspec.convert(data, Profile, strict=True)
+        return msgspec.convert(data, Profile, strict=True)
     except msgspec.ValidationError:
-        raise InvalidInputError(_errors(data, pointer)) from None
-    return _whole(profile, pointer)
-
-
-def _whole(profile: Profile, pointer: str = "") -> Profile:
-    """Return the profile if its counts are whole numbers, which the type alone cannot say of JSON's numbers."""
-    for name in COUNTS:
-        count = getattr(profile, name)
-        if count is not None and not count.is_integer():
-            raise InvalidInputError(_errors(msgspec.structs.asdict(profile), pointer))
-    return profile
-
-
-def _errors(data: Any, pointer: str = "") -> Iterator[FieldError]:
-    yield from check(data, Profile, pointer)
-    for name in COUNTS:
-        count = data.get(name) if isinstance(data, dict) else None
-        if isinstance(count, float) and 0 <= count <= MOST and not count.is_integer():
-            yield FieldError("wrong_type", f"expected a whole number, got {count:g}", pointer=f"{pointer}/{name}")
+        raise InvalidInputError(check(data, Profile, pointer)) from None
 
 
 def canonical(value: Any) -> Any:

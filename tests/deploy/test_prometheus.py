@@ -18,7 +18,7 @@ DEPLOY = toolbox.ROOT / "deploy"
 RULES = DEPLOY / "prometheus" / "alerts.yml"
 
 
-def load(path: str) -> Any:  # noqa: ANN401 - YAML is what it is
+def load(path: str) -> Any:
     return yaml.safe_load((DEPLOY / path).read_text())
 
 

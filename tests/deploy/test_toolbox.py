@@ -2,9 +2,9 @@
 
 import re
 
-import install
 import pytest
 
+import install
 import toolbox
 
 

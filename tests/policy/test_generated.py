@@ -7,16 +7,14 @@ from itertools import product
 from typing import Any
 
 import generators
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference import Cell, Reference, holds
 
 from trivium.policy import Policy, Problem, compile_policy, diff, flips, margin, prove, unknowns
-from trivium.policy.diagram import FALSE, TRUE, Diagrams, Root, TooLargeError
 
 
-laws = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+laws = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 Pair = tuple[Policy, Reference]
 
 

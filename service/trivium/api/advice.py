@@ -44,6 +44,15 @@ class AdviceQuery(msgspec.Struct, frozen=True):
     ] = "full"
 
 
+Item = Annotated[
+    Any,
+    msgspec.Meta(
+        description="A profile. Anything else is answered with an error in its place.",
+        extra_json_schema={"anyOf": [{"$ref": "#/components/schemas/Profile"}, {}]},
+    ),
+]
+
+
 class BatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Many profiles at once.
 
@@ -52,15 +61,11 @@ class BatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         defaults: fields for all of them; a profile's own field wins, and its null means unknown.
     """
 
-    profiles: Annotated[list[Profile], msgspec.Meta(min_length=1, max_length=1_000_000)]
+    profiles: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=1_000_000)]
     defaults: Profile | None = None
 
 
-class _LooseBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A batch whose profiles are still to be checked, one by one."""
-
-    profiles: list[Any]
-    defaults: dict[str, Any] | None = None
+_BATCH = msgspec.json.Decoder(BatchRequest)
 
 
 class ItemError(msgspec.Struct, frozen=True):
@@ -141,7 +146,7 @@ RECOMMEND_BATCH = Operation(
             "One item for each profile.",
             {JSON: BatchResult},
             example=lambda service: msgspec.json.decode(
-                _answer_batch(service.default, _LooseBatch([SUPPORT, {"labeled_exampels": 120}]), "none")[0]
+                _answer_batch(service.default, [SUPPORT, {"labeled_exampels": 120}], {}, "none")[0]
             ),
             headers={**_DECISION_HEADERS, "X-Batch-Failed": "How many items are errors."},
         )
@@ -166,10 +171,10 @@ async def recommend_batch(request: Request[Any, Any, Any], service: NamedDepende
     """Recommend a strategy for each of many use cases."""
     query = read_query(request, AdviceQuery)
     advisor = service.advisor(query.policy)
-    batch = _read_batch(await request.body(), service.settings.max_batch)
-    body, decisions = _answer_batch(advisor, batch, query.explain)
+    profiles, defaults = _read_batch(await request.body(), service.settings.max_batch)
+    body, decisions = _answer_batch(advisor, profiles, defaults, query.explain)
     request.scope["state"]["batch"] = decisions
-    failed = len(batch.profiles) - len(decisions)
+    failed = len(profiles) - len(decisions)
     return reply(body, headers={**lifecycle_headers(advisor), "X-Batch-Failed": str(failed)})
 
 
@@ -191,25 +196,27 @@ def _midnight(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(), dt.UTC)
 
 
-def _read_batch(body: bytes, limit: int) -> _LooseBatch:
-    batch = decode(body, _LooseBatch)
-    if not batch.profiles:
-        raise InvalidInputError([FieldError("out_of_range", "send at least one profile", pointer="/profiles")])
+def _read_batch(body: bytes, limit: int) -> tuple[list[Any], dict[str, Any]]:
+    """Return the profiles, still to be checked, and the fields they share."""
+    batch = decode(body, _BATCH)
     if len(batch.profiles) > limit:
         detail = f"The batch has {len(batch.profiles)} profiles; at most {limit} are taken at once."
         raise ProblemError("too-large", detail, limit=limit)
-    if batch.defaults is not None:
-        make_profile(batch.defaults, "/defaults")
-    return batch
+    defaults = make_profile(batch.defaults or {}, "/defaults")
+    return batch.profiles, {
+        name: value for name, value in msgspec.structs.asdict(defaults).items() if value is not None
+    }
 
 
-def _answer_batch(advisor: Advisor, batch: _LooseBatch, explain: Explain) -> tuple[bytes, list[tuple[Profile, Answer]]]:
+def _answer_batch(
+    advisor: Advisor, profiles: list[Any], defaults: dict[str, Any], explain: Explain
+) -> tuple[bytes, list[tuple[Profile, Answer]]]:
     """Return a `BatchResult` as JSON, and the decisions in it."""
     items: list[bytes] = []
     decisions: list[tuple[Profile, Answer]] = []
-    for index, fields in enumerate(batch.profiles):
+    for index, fields in enumerate(profiles):
         try:
-            profile = make_profile({**(batch.defaults or {}), **fields} if isinstance(fields, dict) else fields)
+            profile = make_profile({**defaults, **fields} if isinstance(fields, dict) else fields)
         except InvalidInputError as error:
             items.append(msgspec.json.encode(_failed(index, fields, error)))
         else:

@@ -79,7 +79,7 @@ def create_app(
         logging_config=None,
         state=State({"service": service}),
     )
-    app.asgi_handler = Edge(
-        app.asgi_handler, service, metrics, logger or make_logger(settings.log_level), shortcut=shortcut
-    )
+    logger = logger or make_logger(settings.log_level)
+    edge: Any = Edge(app.asgi_handler, service, metrics, logger, shortcut=shortcut)
+    app.asgi_handler = edge
     return app

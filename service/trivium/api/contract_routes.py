@@ -42,7 +42,7 @@ CONTRACT_YAML = Operation(
     summary="The contract as YAML",
     description="This OpenAPI document.",
     replies={
-        200: Reply("The contract.", {YAML: str}, example=lambda _: "openapi: 3.1.0\n", headers=_ETAG),
+        200: Reply("The contract.", {YAML: OpenApiDocument}, example=lambda _: {"openapi": "3.1.0"}, headers=_ETAG),
         304: Reply("The caller has this contract already.", headers=_ETAG),
     },
 )

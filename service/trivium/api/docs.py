@@ -15,13 +15,13 @@ _STYLE = """
 :root { color-scheme: light dark; --line: #8885; --soft: #8881; --accent: #2563eb; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1.5rem; }
 h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
-code, pre { font: 13px/1.45 ui-monospace, monospace; } 
+code, pre { font: 13px/1.45 ui-monospace, monospace; }
 pre { background: var(--soft); padding: .8rem; overflow-x: auto; }
 section { border: 1px solid var(--line); border-radius: .5rem; padding: 0 1rem; margin: 1rem 0; }
 section h3 { margin: .8rem 0 0; } section h3 b { color: var(--accent); }
 table { border-collapse: collapse; width: 100%; }
 td, th { text-align: left; padding: .3rem .6rem .3rem 0; vertical-align: top; }
-tr + tr td { border-top: 1px solid var(--line); } 
+tr + tr td { border-top: 1px solid var(--line); }
 summary { cursor: pointer; padding: .3rem 0; } details { margin: .3rem 0; }
 nav a { margin-right: 1rem; }
 """

@@ -15,13 +15,13 @@ from trivium.api.advice import lifecycle_headers
 from trivium.api.contract import JSON, Operation, PathParameter, Reply, describes
 from trivium.api.examples import SUPPORT
 from trivium.api.negotiation import reply, reply_tagged
+from trivium.api.problems import ProblemError
 from trivium.api.service import Service
-from trivium.decoding import decode
-from trivium.errors import FieldError, InvalidInputError
+from trivium.decoding import decode, one_of
 from trivium.policy import Difference, Document, Policy, diff
 from trivium.policy.map import StrategyMap, strategy_map
 from trivium.policy.registry import Status
-from trivium.profile import FIELDS, Profile, make_profile
+from trivium.profile import VOCABULARY, Profile, make_profile
 
 
 class PolicySummary(msgspec.Struct, frozen=True):
@@ -80,19 +80,12 @@ class MapRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         profile: the other inputs; what it leaves out is assumed.
     """
 
-    x: Annotated[str, msgspec.Meta(max_length=64)]
-    y: Annotated[str, msgspec.Meta(max_length=64)]
+    x: Annotated[str, one_of(VOCABULARY)]
+    y: Annotated[str, one_of(VOCABULARY)]
     profile: Profile | None = None
 
 
-class _LooseMapRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A map request whose profile is still to be checked."""
-
-    x: str
-    y: str
-    profile: dict[str, Any] | None = None
-
-
+_MAP = msgspec.json.Decoder(MapRequest)
 _diff = lru_cache(maxsize=64)(diff)
 
 
@@ -195,7 +188,7 @@ MAP_POLICY = Operation(
             ),
         )
     },
-    problems=("unknown-policy",),
+    problems=("unknown-policy", "not-mappable"),
 )
 
 
@@ -227,17 +220,14 @@ async def map_policy(
 ) -> Response[bytes]:
     """Map the strategies over two inputs."""
     policy = service.registry.resolve(version).policy
-    asked = decode(await request.body(), _LooseMapRequest)
+    asked = decode(await request.body(), _MAP)
     profile = make_profile(asked.profile or {}, "/profile")
-    inputs = [field.name for field in policy.inputs]
-    stated = {name: getattr(profile, name) for name in FIELDS if name in inputs}
-    errors = [
-        FieldError("unknown_value", f"policy {policy.version} has no input of this name", pointer=f"/{axis}")
-        for axis in ("x", "y")
-        if getattr(asked, axis) not in inputs
-    ]
-    if not errors and asked.x == asked.y:
-        errors.append(FieldError("unknown_value", "x and y must be two different inputs", pointer="/y"))
-    if errors:
-        raise InvalidInputError(errors)
+    stated = {field.name: getattr(profile, field.name) for field in policy.inputs}
+    for axis in (asked.x, asked.y):
+        if axis not in stated:
+            raise ProblemError(
+                "not-mappable", f"Policy {policy.version} does not read `{axis}`; it reads {', '.join(stated)}."
+            )
+    if asked.x == asked.y:
+        raise ProblemError("not-mappable", "x and y must be two different inputs.")
     return reply(strategy_map(policy, asked.x, asked.y, stated))

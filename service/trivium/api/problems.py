@@ -83,6 +83,9 @@ _TYPES = (
         "not-acceptable", 406, "Not acceptable", "None of the media types in Accept is offered; see `supported`."
     ),
     ProblemType(
+        "not-mappable", 409, "These inputs cannot be mapped", "x and y are two different inputs that the policy reads."
+    ),
+    ProblemType(
         "policy-retired",
         410,
         "Policy retired",

@@ -7,7 +7,7 @@ examples are what the shipped policies really answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -87,6 +87,7 @@ def _document(routes: Sequence[Any]) -> dict[str, Any]:
     for name, kind in _structs(types).items():
         if name in components:
             _describe(components[name], kind)
+    _name_integers(components)
     service = Service(Settings(), trivium.POLICIES)
     paths: dict[str, dict[str, Any]] = {}
     for path, method, operation in sorted(operations, key=lambda entry: entry[0]):
@@ -98,8 +99,8 @@ def _document(routes: Sequence[Any]) -> dict[str, Any]:
             "version": API_VERSION,
             "summary": "Prompt engineering, retrieval, fine-tuning, or both: a recommendation with reasons.",
             "description": "Describe an LLM use case as far as you know it; a versioned policy answers which road to "
-            "take, why, what to do first, and what would change the answer. Clients should ignore members of responses that "
-            "they do not know: new ones may be added at any time.",
+            "take, why, what to do first, and what would change the answer. Clients should ignore members of responses "
+            "that they do not know: new ones may be added at any time.",
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/", "description": "This service."}],
@@ -224,6 +225,18 @@ _MEMBERS: dict[str, dict[str, Any]] = {
     "unsupported-media-type": {"supported": ["application/json"]},
     "not-acceptable": {"supported": ["application/json"]},
 }
+
+
+def _name_integers(part: Any) -> None:
+    """Say `integer` for numbers that are multiples of 1: the same values, and the name that generators know."""
+    if isinstance(part, dict):
+        if part.get("type") == "number" and part.get("multipleOf") == 1:
+            part["type"] = "integer"
+            del part["multipleOf"]
+        part = part.values()
+    if not isinstance(part, str):
+        for below in part if isinstance(part, Iterable) else ():
+            _name_integers(below)
 
 
 def _structs(types: Sequence[Any]) -> dict[str, type[msgspec.Struct]]:

@@ -31,12 +31,12 @@ from trivium.profile import FIELDS, VOCABULARY, Profile, parse_profile
 FOUND_PROBLEMS, INVALID_INPUT, UNKNOWN_POLICY, CANNOT_START = 1, 2, 3, 4
 
 
-class Failure(click.ClickException):  # noqa: N818 - the end of a command, not a kind of error
+class Failure(click.ClickException):
     """Ends the command with lines on standard error and an exit code."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]  # click declares it for the class, and reads it of the error
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the message as it is."""
@@ -88,7 +88,7 @@ def shipped() -> Registry:
     return Registry(load_directory(trivium.POLICIES, VOCABULARY))
 
 
-def read_text(path: Path) -> str:
+def read_text(file: str) -> str:
     """Return a policy file's text.
 
     Raises:
@@ -96,11 +96,11 @@ def read_text(path: Path) -> str:
         PolicyError: it is not text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return Path(file).read_text(encoding="utf-8")
     except OSError as error:
-        raise Failure(f"Error: {path}: {error.strerror}", INVALID_INPUT) from None
+        raise Failure(f"Error: {file}: {error.strerror}", INVALID_INPUT) from None
     except UnicodeDecodeError as error:
-        raise PolicyError([Problem("not-yaml", f"not UTF-8: {error.reason}", file=str(path))]) from None
+        raise PolicyError([Problem("not-yaml", f"not UTF-8: {error.reason}", file=file)]) from None
 
 
 def find_policy(source: str) -> Policy:
@@ -112,7 +112,7 @@ def find_policy(source: str) -> Policy:
         UnknownPolicyError: no shipped policy fits.
     """
     if os.sep in source or source.endswith((".yaml", ".yml")):
-        return load_policy(read_text(Path(source)), source, VOCABULARY)
+        return load_policy(read_text(source), source, VOCABULARY)
     return shipped().resolve(source).policy
 
 
@@ -131,7 +131,7 @@ def read_profile(file: IO[bytes]) -> Profile:
         raise Failure("\n".join(lines), INVALID_INPUT) from None
 
 
-class PolicySource(click.ParamType):
+class PolicySource(click.ParamType[str]):
     """A version, a selector or a file; completes versions and file names."""
 
     name = "policy"
@@ -143,7 +143,7 @@ class PolicySource(click.ParamType):
         return versions or [CompletionItem(incomplete, type="file")]
 
 
-class InputName(click.ParamType):
+class InputName(click.ParamType[str]):
     """A field of the profile."""
 
     name = "input"

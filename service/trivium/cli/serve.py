@@ -31,7 +31,10 @@ DRAIN_SECONDS = 20
 @click.option("--host", envvar="HOST", default="127.0.0.1", show_default=True, show_envvar=True)
 @click.option("--port", envvar="PORT", type=click.IntRange(1, 65535), default=8000, show_default=True, show_envvar=True)
 def serve(host: str, port: int) -> None:
-    """Serve the API and the page; stops on SIGTERM or Ctrl-C, once running requests are answered."""
+    """Serve the API and the page.
+
+    SIGTERM and Ctrl-C stop the service once running requests are answered.
+    """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)  # until the server sets its own; as PID 1 there is no default
     address = _check_address(host, port)

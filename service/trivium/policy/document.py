@@ -356,7 +356,7 @@ def _items(section: Any) -> Iterable[tuple[str | int, Any]]:
 
 
 def _malformed(message: str, path: Path, kind: Any, file: str, marks: dict[Path, tuple[int, int]]) -> Problem:
-    what, _, where = message.partition(" - at `$")
+    what, _, where = message.replace(" - at `key` in `$", " - at `$").partition(" - at `$")
     for key, index in _PATH.findall(where.partition("[...]")[0]):
         path = (*path, key or int(index))
     if what.startswith("Object contains unknown field"):

@@ -1,4 +1,4 @@
-"""The strategies over the bands of two inputs, with the rest of the profile held fixed: what a page or a table draws."""
+"""The strategies over the bands of two inputs, with the rest of a profile held fixed: what a page or a table draws."""
 
 from __future__ import annotations
 

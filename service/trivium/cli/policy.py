@@ -1,0 +1,167 @@
+"""`trivium policy`: read, check, test, compare and map policies."""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+import click
+import msgspec
+
+from trivium.cli import tables
+from trivium.cli.common import (
+    FOUND_PROBLEMS,
+    INPUT,
+    INVALID_INPUT,
+    POLICY,
+    Failure,
+    console,
+    find_policy,
+    json_option,
+    print_json,
+    read_profile,
+    read_text,
+    shipped,
+)
+from trivium.cli.examples import Tested, run_examples
+from trivium.policy import Policy, PolicyError, Problem, diff, load_policy
+from trivium.policy.map import strategy_map
+from trivium.profile import VOCABULARY
+
+
+FILES = click.argument("files", type=click.Path(exists=True, dir_okay=False), nargs=-1, required=True)
+
+
+@click.group
+def policy() -> None:
+    """Read, check, test, compare and map policies.
+
+    Where a policy is asked for, give a version such as 1.0.0, a selector such as 1 or latest, or a YAML file.
+    """
+
+
+@policy.command("list")
+@json_option
+def list_policies(as_json: bool) -> None:
+    """List the policies that ship with the package, newest first."""
+    registry = shipped()
+    served = list(reversed(registry.by_version.values()))
+    if not as_json:
+        console().print(tables.policies(served, registry.default))
+        return
+    summaries = [
+        {
+            "name": one.policy.document.policy,
+            "version": one.version,
+            "digest": one.policy.digest,
+            "title": one.policy.document.title,
+            **msgspec.structs.asdict(one.lifecycle),
+            "default": one is registry.default,
+            "cells": one.policy.cells,
+            "nodes": len(one.policy.diagrams.nodes(one.policy.root)),
+        }
+        for one in served
+    ]
+    print_json({"policies": summaries})
+
+
+@policy.command
+@click.argument("source", metavar="POLICY", type=POLICY)
+@json_option
+def show(source: str, as_json: bool) -> None:
+    """Show a policy: its inputs and its decision tables; as JSON, the whole document."""
+    found = find_policy(source)
+    if as_json:
+        document = found.document
+        print_json({"name": document.policy, "version": found.version, "digest": found.digest, "document": document})
+    else:
+        tables.show_policy(console(), found)
+
+
+@policy.command
+@FILES
+@json_option
+def check(files: tuple[str, ...], as_json: bool) -> None:
+    """Check that policies would load: form, references, completeness, dead rules, promises, examples."""
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            loaded = load_policy(read_text(file), file, VOCABULARY)
+        except PolicyError as error:
+            problems.extend(error.problems)
+            click.echo(str(error), err=True)
+        else:
+            if not as_json:
+                click.echo(f"{file}: {loaded.document.policy} {loaded.version} is sound in all {loaded.cells:,} cells")
+    if as_json:
+        print_json({"files": files, "problems": problems})
+    _end(bool(problems))
+
+
+@policy.command
+@FILES
+@json_option
+def test(files: tuple[str, ...], as_json: bool) -> None:
+    """Run the examples in policies, and say which rules, codes and strategies no example covers."""
+    tested: list[Tested] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            tested.append(run_examples(read_text(file), file))
+        except PolicyError as error:
+            problems.extend(error.problems)
+            click.echo(str(error), err=True)
+        else:
+            if not as_json:
+                tables.show_tested(console(), tested[-1])
+    if as_json:
+        print_json({"files": tested, "problems": problems})
+    _end(bool(problems) or any(not example.passed for one in tested for example in one.examples))
+
+
+@policy.command("diff")
+@click.argument("old", type=POLICY)
+@click.argument("new", type=POLICY)
+@json_option
+def compare(old: str, new: str, as_json: bool) -> None:
+    """Compare two policies exactly, cell by cell."""
+    before, after = find_policy(old), find_policy(new)
+    try:
+        difference = diff(before, after)
+    except ValueError as error:
+        raise Failure(f"Error: {error}", INVALID_INPUT) from None
+    if as_json:
+        print_json(difference)
+    else:
+        tables.show_difference(console(), difference)
+
+
+@policy.command("map")
+@click.argument("source", metavar="POLICY", type=POLICY)
+@click.option("--x", required=True, type=INPUT, help="The input along the columns.")
+@click.option("--y", required=True, type=INPUT, help="The input along the rows.")
+@click.option("--profile", type=click.File("rb"), help="The other inputs, as JSON; - reads standard input.")
+@json_option
+def show_map(source: str, x: str, y: str, profile: IO[bytes] | None, as_json: bool) -> None:
+    """Map the strategies over the bands of two inputs; the rest is as the profile says, or assumed."""
+    found = find_policy(source)
+    given = _given(found, profile) if profile else {}
+    try:
+        made = strategy_map(found, x, y, given)
+    except ValueError as error:
+        raise Failure(f"Error: {error}", INVALID_INPUT) from None
+    if as_json:
+        print_json(made)
+    else:
+        tables.show_map(console(), made, found, given)
+
+
+def _given(found: Policy, file: IO[bytes]) -> dict[str, Any]:
+    """Return what a profile gives of the inputs that a policy reads."""
+    profile = read_profile(file)
+    values = {field.name: getattr(profile, field.name) for field in found.inputs}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _end(failed: bool) -> None:
+    if failed:
+        click.get_current_context().exit(FOUND_PROBLEMS)

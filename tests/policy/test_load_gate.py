@@ -1,0 +1,369 @@
+"""A policy that is wrong does not load, and the error says what, where, in which rule, and shows a profile."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from trivium.policy import Field, PolicyError, Problem, compile_policy, load_policy
+from trivium.policy import compiled as engine
+
+
+GOOD = """\
+policy: commute
+version: 1.0.0
+title: How to get to work
+sources:
+  S1: {title: Common sense, year: 2026}
+inputs:
+  distance:
+    question: How many kilometers is it?
+    cuts: {near: 0, middle: 2, far: 10}
+    when_unknown: near
+    changed_by: circumstance
+    check: {action: Look at a map., done_when: The distance is known.}
+  weather:
+    question: What is the weather like?
+    values: [dry, wet]
+    when_unknown: unmeasured
+    changed_by: circumstance
+    check: {action: Look outside., done_when: You have looked.}
+  has_bike:
+    question: Is there a bicycle?
+    values: {no: false, yes: true}
+    when_unknown: no
+    changed_by: action
+    check: {action: Look in the shed., done_when: You have looked.}
+strategies:
+  walk: Walk
+  bike: Take the bicycle
+  bus: Take the bus
+levers:
+  feet: {label: Feet, always: true}
+  wheels: {label: Wheels, table: cycling, verdicts: {fine: adopt, bad: not_needed}}
+tables:
+  cycling:
+    inputs: [weather, has_bike]
+    rules:
+      - {id: no-bike, when: {has_bike: no}, then: bad, because: [NO_BIKE]}
+      - {id: soaked, when: {weather: wet}, then: bad, because: [RAIN]}
+      - {id: rides, then: fine}
+  strategy:
+    inputs: [distance, cycling]
+    rules:
+      - {id: close, when: {distance: near}, then: walk}
+      - {id: ride, when: {distance: middle, cycling: fine}, then: bike}
+      - {id: otherwise, then: bus, because: [TOO_FAR]}
+codes:
+  NO_BIKE: {lever: wheels, effect: opposes, message: There is no bicycle., source: [S1]}
+  RAIN: {lever: wheels, effect: opposes, message: It rains., source: [S1]}
+  TOO_FAR: {lever: feet, effect: informs, message: It is too far to walk., source: [S1]}
+summary:
+  - {id: dry-feet, when: {strategy: bus}, text: Take the bus.}
+  - {id: own-steam, text: Go by yourself.}
+steps:
+  - {id: pump, phase: now, lever: wheels, when: {strategy: bike}, action: Pump., done_when: Hard., source: [S1]}
+recheck:
+  - {id: rain-stops, when: {weather: wet}, event: The rain stops.}
+warnings:
+  - {code: NO_SHED, when: {has_bike: yes, distance: far}, message: That is a long ride.}
+promises:
+  - {id: near-is-walked, if: {distance: near}, then_strategy: [walk]}
+  - {id: far-never-walked, raising: distance, never_leaves: [bus], if: {has_bike: no}}
+  - {id: rain-never-cycles, setting: {weather: wet}, never_enters: [bike]}
+  - {id: three-reach-all, reachable_given: [distance, weather, has_bike]}
+tests:
+  - {id: nothing-known, profile: {}, strategy: walk, codes: [NO_BIKE], outcomes: {cycling: bad}}
+  - {id: far-away, profile: {distance: 10}, strategy: bus}
+"""
+
+VOCABULARY = {
+    "distance": Field("number"),
+    "weather": Field("choice", ("dry", "wet")),
+    "has_bike": Field("flag"),
+}
+
+
+class Bad(NamedTuple):
+    """One edit of the good policy, and the problem it has to give.
+
+    `at` is the text that stands where the problem points; the first part of `says` may use any regular expression.
+    """
+
+    old: str
+    new: str
+    code: str
+    at: str
+    says: str = ""
+    rule: str = ""
+    shown: dict[str, str] | None = None
+
+
+def without(line: str) -> tuple[str, str]:
+    return next(full for full in GOOD.splitlines(keepends=True) if line in full), ""
+
+
+RULES = "      - {id: no-bike,"
+CASES = {
+    # The form of the document
+    "not YAML": Bad("title: How", "title: [How", "not-yaml", "version", "expected|did not find"),
+    "a list": Bad(GOOD, "- policy\n", "not-yaml", "- policy", "a policy is a mapping"),
+    "an empty file": Bad(GOOD, "", "not-yaml", "", "a policy is a mapping"),
+    "a control character": Bad("How to", "How\0to", "not-yaml", "policy", "control characters"),
+    "a second document": Bad("policy: commute", "a: b\n---\npolicy: commute", "not-yaml", "---", "another document"),
+    "an alias": Bad("values: {no: false, yes: true}", "values: &v [a, *v]", "not-yaml", "&v|\\[a", "write the part out"),
+    "a key of more than a word": Bad("title: How", "[title]: How", "not-yaml", "\\[title", "a plain word"),
+    "nesting without end": Bad("title: How to get to work", f"title: {'[' * 5000}{']' * 5000}", "not-yaml", "policy", "deep"),
+    "a key twice": Bad("title: How", "version: 1.0.1\ntitle: How", "not-yaml", "version: 1.0.1", "`version` stands twice"),
+    "a section missing": Bad(*without("title: How"), "malformed", "policy", "missing required field `title`"),
+    "an unknown section": Bad("summary:", "sumary:", "malformed", "sumary", "did you mean `summary`"),
+    "an unknown key": Bad("when: {weather: wet}, then", "wen: {weather: wet}, then", "malformed", "wen", "did you mean `when`"),
+    "a key of no kind": Bad("unit: km" if False else "changed_by: action", "changed_by: magic", "malformed", "changed_by", "magic"),
+    "a rule without an id": Bad("{id: rides, then: fine}", "{then: fine}", "malformed", "{then: fine}", "missing required field `id`"),
+    "a version that is none": Bad("version: 1.0.0", "version: 1.0", "malformed", "version", "str"),
+    "a band that is no word": Bad("far: 10}", "Far Off: 10}", "malformed", "cuts", "regex"),
+    # Names
+    "a rule id twice": Bad("id: rides", "id: soaked", "duplicate-id", "{id: soaked, then", "rule id `soaked` stands twice"),
+    "a step id twice": Bad(
+        "steps:\n",
+        "steps:\n  - {id: pump, phase: now, lever: feet, action: Go., done_when: Gone.}\n",
+        "duplicate-id",
+        "{id: pump, phase: now, lever: wheels",
+        "`pump` stands twice",
+    ),
+    "a promise id twice": Bad("id: rain-never-cycles", "id: near-is-walked", "duplicate-id", "{id: near-is-walked, setting"),
+    "an example id twice": Bad("id: far-away", "id: nothing-known", "duplicate-id", "{id: nothing-known, profile: {d"),
+    "an unknown input of a table": Bad(
+        "inputs: [weather, has_bike]", "inputs: [wether, weather, has_bike]", "unknown-input", "wether", "did you mean `weather`"
+    ),
+    "an unknown input of a rule": Bad(
+        "when: {weather: wet}, then", "when: {wether: wet}, then", "unknown-input", "wether", "`weather`", "cycling/soaked"
+    ),
+    "an input not in the table's list": Bad(
+        "when: {weather: wet}, then",
+        "when: {weather: wet, distance: far}, then",
+        "unknown-input",
+        "distance: far",
+        "not among the table's inputs",
+        "cycling/soaked",
+    ),
+    "a table read before it is there": Bad(
+        "inputs: [weather, has_bike]", "inputs: [weather, has_bike, strategy]", "unknown-input", "strategy", "no input `strategy`"
+    ),
+    "an input and a table of one name": Bad("  cycling:\n", "  weather:\n", "duplicate-name", "weather", "both an input and a table"),
+    "an input that no table reads": Bad(
+        "strategies:\n",
+        "  mood:\n    question: How are you?\n    values: [low, high]\n    when_unknown: low\n    changed_by: fixed\n"
+        "    check: {action: Ask., done_when: Told.}\nstrategies:\n",
+        "unread-input",
+        "mood",
+        "no table reads `mood`",
+    ),
+    "an input that no rule of its table reads": Bad(
+        "inputs: [weather, has_bike]", "inputs: [weather, has_bike, distance]", "unread-input", "distance\\]", "`cycling`"
+    ),
+    "an unknown band": Bad(
+        "when: {weather: wet}, then", "when: {weather: wett}, then", "unknown-band", "weather: wett", "did you mean `wet`", "cycling/soaked"
+    ),
+    "an unknown outcome": Bad("cycling: fine}", "cycling: fin}", "unknown-band", "cycling: fin}", "`fine`", "strategy/ride"),
+    "an unknown assumption": Bad("when_unknown: near", "when_unknown: nere", "unknown-band", "when_unknown", "did you mean `near`"),
+    "an unknown code": Bad("because: [RAIN]", "because: [RAIM, RAIN]", "unknown-code", "RAIM", "did you mean `RAIN`", "cycling/soaked"),
+    "an unknown source of a code": Bad("It rains., source: [S1]", "It rains., source: [S2]", "unknown-source", "S2", "`S1`"),
+    "an unknown source of a step": Bad("Hard., source: [S1]", "Hard., source: [S2]", "unknown-source", "S2", "`S1`"),
+    "an unknown lever of a code": Bad("RAIN: {lever: wheels", "RAIN: {lever: wheel", "unknown-lever", "lever: wheel,", "`wheels`"),
+    "an unknown lever of a step": Bad("now, lever: wheels", "now, lever: wheel", "unknown-lever", "lever: wheel,", "`wheels`"),
+    "an unknown table of a lever": Bad("table: cycling", "table: cykling", "unknown-table", "table", "did you mean `cycling`"),
+    "an unknown strategy of a rule": Bad("then: bus", "then: buss", "unknown-strategy", "then: buss", "`bus`", "strategy/otherwise"),
+    "an unknown strategy of a promise": Bad("then_strategy: [walk]", "then_strategy: [wall]", "unknown-strategy", "{id: near", "`walk`"),
+    "an unknown input of a promise": Bad("raising: distance", "raising: distant", "unknown-input", "{id: far", "`distance`"),
+    "an unknown band of a promise": Bad("setting: {weather: wet}", "setting: {weather: wed}", "unknown-band", "weather: wed", "`wet`"),
+    "an unknown input of an example": Bad("profile: {distance", "profile: {distant", "unknown-input", "distant", "`distance`"),
+    "an unknown code of an example": Bad("codes: [NO_BIKE]", "codes: [NO_BIK]", "unknown-code", "NO_BIK\\]", "`NO_BIKE`"),
+    "an unknown strategy of an example": Bad("strategy: bus}\n\\Z", "strategy: buz}\n", "unknown-strategy", "strategy: buz", "`bus`"),
+    "an unknown table of an example": Bad("outcomes: {cycling", "outcomes: {cykling", "unknown-input", "cykling", "`cycling`"),
+    "an unknown band of a warning": Bad("distance: far}, message", "distance: fear}, message", "unknown-band", "distance: fear", "`far`"),
+    "an unknown input of a recheck": Bad("when: {weather: wet}, event", "when: {wether: wet}, event", "unknown-input", "wether", "`weather`"),
+    "a code that no rule gives": Bad(", because: [RAIN]", "", "unreachable-code", "RAIN", "no rule gives `RAIN`"),
+    "no table called strategy": Bad("  strategy:\n", "  answer:\n", "malformed", "tables", "the last table must be `strategy`"),
+    # Inputs, levers and promises of the wrong form
+    "cuts that do not ascend": Bad("middle: 2, far: 10", "middle: 2, far: 2", "malformed", "cuts", "must ascend"),
+    "cuts and values": Bad("cuts: {n", "values: [a, b]\n    cuts: {n", "malformed", "distance", "either `cuts`"),
+    "one band only": Bad("values: [dry, wet]", "values: [wet]", "malformed", "weather", "at least two bands"),
+    "a band twice": Bad("values: [dry, wet]", "values: [dry, wet, dry]", "malformed", "values", "stands twice"),
+    "an API value twice": Bad("{no: false, yes: true}", "{no: false, yes: true, nope: false}", "malformed", "values", "stands twice"),
+    "a stated starting band": Bad("[dry, wet]", "[unmeasured, dry, wet]", "malformed", "weather", "cannot be stated"),
+    "a lever with two minds": Bad("{label: Feet, always: true}", "{label: Feet}", "malformed", "feet", "either `always: true`"),
+    "an outcome without a verdict": Bad("{fine: adopt, bad: not_needed}", "{fine: adopt}", "malformed", "wheels", "`bad`"),
+    "a promise of two forms": Bad("then_strategy: [walk]", "never_enters: [walk]", "malformed", "{id: near", "must be one of"),
+    "a promise to set two inputs": Bad(
+        "setting: {weather: wet}", "setting: {weather: wet, has_bike: no}", "malformed", "setting", "exactly one"
+    ),
+    # Profiles
+    "an input that profiles do not have": Bad("distance", "distanz", "unknown-input", "distanz", "did you mean `distance`"),
+    "a number cut into words": Bad("cuts: {near: 0, middle: 2, far: 10}", "values: [near, middle, far]", "malformed", "distance", "`cuts`"),
+    "a word cut into numbers": Bad("values: [dry, wet]", "cuts: {dry: 0, wet: 1}", "malformed", "weather", "give `values`"),
+    "numbers cut too high": Bad("near: 0", "near: 1", "malformed", "cuts", "must be its lowest value, 0"),
+    "a choice left out": Bad("values: [dry, wet]", "values: [dry, wet, icy]", "malformed", "values", "exactly: dry, wet"),
+    "a flag of words": Bad("values: {no: false, yes: true}", "values: [no, yes]", "malformed", "values", "exactly: false, true"),
+    # Proofs
+    "an incomplete table": Bad(
+        "      - {id: rides, then: fine}\n",
+        "      - {id: rides, when: {has_bike: yes, weather: dry}, then: fine}\n",
+        "incomplete-table",
+        "cycling",
+        "no rule of `cycling` fires in some cells",
+        shown={"weather": "unmeasured", "has_bike": "yes"},
+    ),
+    "an incomplete summary": Bad(
+        ", text: Go", ", when: {strategy: bike}, text: Go", "incomplete-table", "summary", "`summary`", shown={"distance": "near"}
+    ),
+    "a rule behind another": Bad(
+        "      - {id: rides",
+        "      - {id: wet-bike, when: {weather: wet, has_bike: yes}, then: fine}\n      - {id: rides",
+        "dead-rule",
+        "{id: wet-bike",
+        "never fires",
+        "cycling/wet-bike",
+    ),
+    "a rule dead only through the chain of tables": Bad(
+        "inputs: [distance, cycling]\n    rules:\n      - {id: close",
+        "inputs: [distance, cycling, weather]\n    rules:\n      - {id: swim, when: {cycling: fine, weather: wet}, then: bike}\n"
+        "      - {id: close",
+        "dead-rule",
+        "{id: swim",
+        "what earlier tables can say",
+        "strategy/swim",
+    ),
+    "a dead statement": Bad("  - {id: own-steam, ", "  - {id: a, text: A.}\n  - {id: own-steam, ", "dead-rule", "{id: own-steam", "", "summary/own-steam"),
+    "a strategy out of reach": Bad("  bus: Take", "  fly: Fly\n  bus: Take", "unreachable-strategy", "fly", "no cell leads to `fly`"),
+    "an unknown read like no answer": Bad(
+        "{id: soaked, when: {weather: wet}, then: bad",
+        "{id: soaked, when: {weather: [dry, wet]}, then: bad",
+        "unmeasured-differs",
+        "weather",
+        "a strategy that no stated band gives",
+        shown={"distance": "middle", "has_bike": "yes"},
+    ),
+    "a broken implication": Bad(
+        "if: {distance: near}, then_strategy: [walk]",
+        "if: {cycling: fine}, then_strategy: [walk, bike]",
+        "broken-promise",
+        "{id: near",
+        "`near-is-walked`: the strategy is another one",
+        shown={"distance": "far", "weather": "unmeasured", "has_bike": "yes"},
+    ),
+    "a broken monotone promise": Bad(
+        "never_leaves: [bus], if: {has_bike: no}",
+        "never_leaves: [bike], if: {has_bike: yes}",
+        "broken-promise",
+        "{id: far",
+        "raising `distance` from middle to far leaves them",
+        shown={"weather": "unmeasured", "has_bike": "yes"},
+    ),
+    "a broken promise never to enter": Bad(
+        "never_enters: [bike]",
+        "never_enters: [bus]",
+        "broken-promise",
+        "{id: rain",
+        "setting `weather` from dry to wet enters them",
+        shown={"distance": "middle", "has_bike": "yes"},
+    ),
+    "a broken promise of reach": Bad(
+        "reachable_given: [distance, weather, has_bike]",
+        "reachable_given: [distance, weather]",
+        "broken-promise",
+        "{id: three",
+        "no profile leads to `bike`",
+        shown={},
+    ),
+    "an example of another strategy": Bad(
+        "strategy: bus}\n\\Z",
+        "strategy: walk}\n",
+        "failing-example",
+        "{id: far-away",
+        "strategy is bus, expected walk",
+        shown={"distance": "far", "weather": "unmeasured", "has_bike": "no"},
+    ),
+    "an example of a missing code": Bad("codes: [NO_BIKE]", "codes: [RAIN]", "failing-example", "{id: noth", "code RAIN is missing"),
+    "an example of another outcome": Bad("{cycling: bad}", "{cycling: fine}", "failing-example", "{id: noth", "cycling is bad"),
+    "an example that no profile can be": Bad("profile: {distance: 10}", "profile: {distance: -1}", "malformed", "profile", "cannot be -1"),
+}
+
+
+def load(text: str) -> tuple[Problem, ...]:
+    with pytest.raises(PolicyError) as refused:
+        load_policy(text, "commute.yaml", VOCABULARY)
+    return refused.value.problems
+
+
+def test_the_good_policy_loads() -> None:
+    assert load_policy(GOOD, "commute.yaml", VOCABULARY).strategies == ("walk", "bike", "bus")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_bad_policy_is_refused_with_kind_place_rule_and_counterexample(name: str) -> None:
+    bad = CASES[name]
+    text = re.sub(bad.old, lambda _: bad.new, GOOD) if "\\Z" in bad.old else GOOD.replace(bad.old, bad.new)
+    assert text != GOOD
+    problems = load(text)
+    fitting = [one for one in problems if one.code == bad.code and re.search(bad.says, one.message)]
+    assert fitting, problems
+    problem = fitting[0]
+    assert problem.file == "commute.yaml"
+    assert re.match(bad.at, [*text.split("\n"), ""][problem.line - 1][problem.column - 1 :]), problem
+    assert problem.rule == bad.rule
+    if bad.shown is not None:
+        assert problem.counterexample == bad.shown
+    shown = str(problem)
+    assert shown.startswith(f"commute.yaml:{problem.line}:{problem.column}: {bad.code}: ")
+    assert bad.rule in shown
+
+
+def test_every_slip_of_a_stage_is_reported_at_once() -> None:
+    text = GOOD.replace("when: {weather: wet}, then", "when: {weather: wett}, then").replace("then: bus", "then: buss")
+    assert {problem.code for problem in load(text)} == {"unknown-band", "unknown-strategy"}
+    malformed = GOOD.replace("{id: rides, then: fine}", "{then: fine}").replace("phase: now", "phase: never")
+    assert [problem.code for problem in load(malformed)] == ["malformed", "malformed"]
+
+
+def test_without_a_vocabulary_any_input_may_be_read() -> None:
+    assert compile_policy(GOOD.replace("distance", "way")).inputs[0].name == "way"
+
+
+def test_words_of_older_yaml_are_plain_text() -> None:
+    policy = load_policy(GOOD, "commute.yaml", VOCABULARY)
+    assert policy.inputs[2].bands == ("no", "yes")
+    assert load_policy(GOOD.replace("far: 10", "off: 10").replace("far", "off"), "f", VOCABULARY).inputs[0].bands[2] == "off"
+
+
+def test_a_policy_that_needs_more_nodes_than_the_limit_is_refused() -> None:
+    # A parity of sums: the diagram has to tell apart every way to have begun, which no order of inputs avoids.
+    half = 9
+    names = [f"x{at}" for at in range(half)] + [f"y{at}" for at in range(half)]
+    spec = "question: Which?, values: [a, b, c, d], when_unknown: a, changed_by: fixed, check: {action: Ask., done_when: Told.}"
+    rules = [
+        f"      - {{id: r{at}-{band}, when: {{x{at}: {band}, y{at}: {band}}}, then: bus}}" for at in range(half) for band in "abcd"
+    ]
+    head, _, rest = GOOD.partition("inputs:\n")
+    text = "\n".join(
+        (
+            f"{head}inputs:",
+            *(f"  {name}: {{{spec}}}" for name in names),
+            f"strategies:{rest.partition('strategies:')[2].partition('levers:')[0]}levers: {{feet: {{label: Feet, always: true}}}}",
+            "tables:",
+            "  strategy:",
+            f"    inputs: [{', '.join(names)}]",
+            "    rules:",
+            *rules,
+            "      - {id: otherwise, then: walk}",
+            "codes: {}",
+            "summary: [{id: said, text: So.}]",
+        )
+    )
+    with pytest.raises(PolicyError) as refused:
+        compile_policy(text, "wide.yaml")
+    (problem,) = refused.value.problems
+    assert problem.code == "too-large"
+    assert f"more than {engine.NODE_LIMIT} nodes" in problem.message
+    assert text.split("\n")[problem.line - 1].startswith("tables")
