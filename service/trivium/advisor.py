@@ -20,7 +20,7 @@ from trivium.policy import Served, flips, margin, unknowns
 from trivium.policy.compiled import CompiledInput, Known
 from trivium.policy.diagram import Cell
 from trivium.policy.tables import Condition, FiredRule, holds
-from trivium.profile import FIELDS, Profile, canonical
+from trivium.profile import FIELDS, NUMBERS, Profile, canonical
 from trivium.recommendation import (
     Assumption,
     Caution,
@@ -48,27 +48,33 @@ _values = msgspec.structs.astuple
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A recommendation as JSON, with what logs and metrics want to know of it."""
+    """A recommendation as JSON, with what logs and metrics want to know of it.
+
+    Attributes:
+        body: the JSON.
+        decision_id: as in the body.
+        given: the fields that the profile gave, without its id.
+        template: what the body was made from.
+    """
 
     body: bytes
     decision_id: str
+    given: dict[str, Any]
     template: Template
 
 
 class Template(msgspec.Struct, frozen=True, eq=False):
-    """The JSON of a recommendation, cut where it depends on more than the cell.
+    """The JSON of a recommendation, with holes where it depends on more than the cell.
 
     Attributes:
-        segments: JSON, with every odd entry a hole.
-        holes: (index in `segments`, name of what fills it).
+        form: the JSON as a format, in which each hole is named by what fills it.
         strategy: the recommended strategy.
         status: settled or provisional.
         codes: the rationale codes, in order.
         policy: the policy that decided.
     """
 
-    segments: tuple[bytes, ...]
-    holes: tuple[tuple[int, str], ...]
+    form: bytes
     strategy: str
     status: str
     codes: tuple[str, ...]
@@ -88,16 +94,9 @@ class Advisor:
         self.policy = policy
         self.lifecycle = served.lifecycle
         self.reference = PolicyReference(document.policy, policy.version, policy.digest, served.lifecycle.status)
-        self._columns = tuple(FIELDS.index(field.name) for field in policy.inputs)
-        self._pick = itemgetter(*self._columns)
-        self._ignored = tuple(
-            (column, name) for column, name in enumerate(FIELDS) if column and column not in self._columns
-        )
-        self._numbers = tuple(
-            (field.name, column)
-            for field, column in zip(policy.inputs, self._columns, strict=True)
-            if field.cuts is not None
-        )
+        self._pick = itemgetter(*(FIELDS.index(field.name) for field in policy.inputs))
+        self._unread = frozenset(FIELDS) - {field.name for field in policy.inputs}
+        self._numbers = [(field.name.encode(), field.name) for field in policy.inputs if field.cuts is not None]
         self._citations = {name: Citation(name, one.title, one.year, one.url) for name, one in document.sources.items()}
         self._steps = [(policy.condition(step.when), step) for step in document.steps]
         self._rechecks = [(policy.condition(recheck.when), recheck.event) for recheck in document.recheck]
@@ -111,52 +110,40 @@ class Advisor:
     def recommend(self, profile: Profile, explain: Explain = "full") -> Recommendation:
         """Recommend a strategy for a profile."""
         values = _values(profile)
-        picked = self._pick(values)
-        cell, known = self.policy.read(picked)
-        shown = {name: canonical(values[column]) for name, column in self._numbers}
-        return self._advise(cell, known, explain, shown, self.identify(values), profile.id, self._not_read(values))
+        cell, known = self.policy.read(self._pick(values))
+        given = given_fields(values)
+        return self._advise(cell, known, explain, given, self.identify(given), profile.id, self._not_read(given))
 
     def answer(self, profile: Profile, explain: Explain = "full") -> Answer:
         """Recommend as JSON: the same bytes as encoding what `recommend` returns, from the cache where it can."""
         values = _values(profile)
         cell, known = self.policy.read(self._pick(values))
         template = self._template(cell, known, explain)
-        decision_id = self.identify(values)
-        segments = list(template.segments)
-        for index, name in template.holes:
-            if name == "decision_id":
-                filled = b'"%b"' % decision_id.encode()
-            elif name == "id":
-                filled = _encode(values[0])
-            elif name == "ignored_inputs":
-                filled = _encode(self._not_read(values))
-            else:
-                filled = _encode(canonical(values[FIELDS.index(name)]))
-            segments[index] = filled
-        return Answer(b"".join(segments), decision_id, template)
+        given = given_fields(values)
+        decision_id = self.identify(given)
+        fillings = {key: _encode(given.get(name)) for key, name in self._numbers}
+        fillings[b"decision_id"] = b'"%b"' % decision_id.encode()
+        fillings[b"id"] = _encode(profile.id)
+        fillings[b"ignored_inputs"] = _encode(self._not_read(given))
+        return Answer(template.form % fillings, decision_id, given, template)
 
-    def identify(self, values: Sequence[Any]) -> str:
-        """Return the decision id of a profile's values, in the order of `FIELDS`.
+    def identify(self, given: Mapping[str, Any]) -> str:
+        """Return the decision id of the fields that a profile gives.
 
         It is the first 32 hexadecimal digits of the SHA-256 of compact JSON with sorted keys, `{"policy": DIGEST,
         "profile": {...}}`, in which the profile has no `id`, no nulls, and whole numbers without a fraction.
         """
-        given = {
-            name: canonical(value) for name, value in zip(FIELDS[1:], values[1:], strict=True) if value is not None
-        }
         identity = _encode_sorted({"policy": self.policy.digest, "profile": given})
         return hashlib.sha256(identity).hexdigest()[:32]
 
-    def _not_read(self, values: Sequence[Any]) -> list[str]:
-        return [name for column, name in self._ignored if values[column] is not None]
+    def _not_read(self, given: Mapping[str, Any]) -> list[str]:
+        return [name for name in given if name in self._unread]
 
     def _make_template(self, cell: Cell, known: Known, explain: Explain) -> Template:
-        shown = {name: _hole(name) for name, _ in self._numbers}
+        shown = {name: _hole(name) for _, name in self._numbers}
         made = self._advise(cell, known, explain, shown, _hole("decision_id"), _hole("id"), _hole("ignored_inputs"))
-        segments = _HOLE.split(_encode(made))
         return Template(
-            tuple(segments),
-            tuple((index, segments[index].decode()) for index in range(1, len(segments), 2)),
+            _HOLE.sub(rb"%(\1)b", _encode(made).replace(b"%", b"%%")),
             made.strategy,
             made.status,
             tuple(dict.fromkeys(reason.code for reason in self._reasons(cell, known, {}))),
@@ -341,6 +328,20 @@ def _hole(name: str) -> Any:
 
 
 _HOLE = re.compile(rb"\0([a-z_]+)\0")
+
+
+def given_fields(values: Sequence[Any]) -> dict[str, Any]:
+    """Return the fields that a profile gives, but its id, in the form that identities and answers show.
+
+    Args:
+        values: the values of a profile in the order of `FIELDS`.
+    """
+    given = {name: value for name, value in zip(FIELDS, values, strict=True) if value is not None}
+    given.pop("id", None)
+    for name in NUMBERS:
+        if name in given:
+            given[name] = canonical(given[name])
+    return given
 
 
 def _range(field: CompiledInput, lowest: int, highest: int) -> Range:

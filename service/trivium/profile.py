@@ -70,6 +70,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
 
 FIELDS: tuple[str, ...] = tuple(field.name for field in msgspec.structs.fields(Profile))
+NUMBERS = ("requests_per_day", "labeled_examples", "knowledge_tokens", "prompt_tokens")
 COUNTS = ("labeled_examples", "knowledge_tokens", "prompt_tokens")
 
 

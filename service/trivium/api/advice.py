@@ -44,11 +44,13 @@ class AdviceQuery(msgspec.Struct, frozen=True):
     ] = "full"
 
 
+_ANYTHING = ["object", "string", "number", "boolean", "null"]
+
 Item = Annotated[
     Any,
     msgspec.Meta(
         description="A profile. Anything else is answered with an error in its place.",
-        extra_json_schema={"anyOf": [{"$ref": "#/components/schemas/Profile"}, {}]},
+        extra_json_schema={"anyOf": [{"$ref": "#/components/schemas/Profile"}, {"type": _ANYTHING}]},
     ),
 ]
 
@@ -162,7 +164,7 @@ async def recommend(request: Request[Any, Any, Any], service: NamedDependency[Se
     advisor = service.advisor(query.policy)
     profile = parse_profile(await request.body())
     answer = advisor.answer(profile, query.explain)
-    request.scope["state"]["decision"] = (profile, answer)
+    request.scope["state"]["decision"] = answer
     return reply(answer.body, headers=lifecycle_headers(advisor))
 
 
@@ -210,10 +212,10 @@ def _read_batch(body: bytes, limit: int) -> tuple[list[Any], dict[str, Any]]:
 
 def _answer_batch(
     advisor: Advisor, profiles: list[Any], defaults: dict[str, Any], explain: Explain
-) -> tuple[bytes, list[tuple[Profile, Answer]]]:
+) -> tuple[bytes, list[Answer]]:
     """Return a `BatchResult` as JSON, and the decisions in it."""
     items: list[bytes] = []
-    decisions: list[tuple[Profile, Answer]] = []
+    decisions: list[Answer] = []
     for index, fields in enumerate(profiles):
         try:
             profile = make_profile({**defaults, **fields} if isinstance(fields, dict) else fields)
@@ -221,11 +223,11 @@ def _answer_batch(
             items.append(msgspec.json.encode(_failed(index, fields, error)))
         else:
             answer = advisor.answer(profile, explain)
-            decisions.append((profile, answer))
+            decisions.append(answer)
             item = BatchItem(index, "ok", profile.id, msgspec.Raw(answer.body))  # type: ignore[arg-type]  # encoded already
             items.append(msgspec.json.encode(item))
     strategies: dict[str, int] = dict.fromkeys(advisor.policy.strategies, 0)
-    for _, answer in decisions:
+    for answer in decisions:
         strategies[answer.template.strategy] += 1
     summary = BatchSummary(len(items), len(decisions), len(items) - len(decisions), strategies)
     return b'{"items":[%b],"summary":%b}' % (b",".join(items), msgspec.json.encode(summary)), decisions

@@ -8,7 +8,7 @@ else goes the ordinary way, and both ways answer with the same bytes.
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
 from typing import Any, BinaryIO, TypeAlias
 
@@ -21,7 +21,7 @@ from trivium.api.advice import lifecycle_headers
 from trivium.api.metrics import UNMATCHED, Metrics
 from trivium.api.service import Service
 from trivium.errors import InvalidInputError
-from trivium.profile import FIELDS, Profile, parse_profile
+from trivium.profile import parse_profile
 
 
 Scope: TypeAlias = dict[str, Any]
@@ -43,16 +43,24 @@ _ALWAYS = [(b"x-content-type-options", b"nosniff")]
 
 def make_logger(level: str, stream: BinaryIO | None = None) -> Any:
     """Return a logger that writes one JSON object per line, to stdout unless told otherwise."""
-    return structlog.wrap_logger(
+    logger = structlog.wrap_logger(
         structlog.BytesLogger(stream or sys.stdout.buffer),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=lambda event, **_: msgspec.json.encode(event)),
+            _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
     )
+    return logger.bind()  # bound once, so that a call does not bind anew
+
+
+def _render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> bytes:
+    return _encode(event)
+
+
+_encode = msgspec.json.Encoder(enc_hook=repr).encode
 
 
 class Edge:
@@ -130,7 +138,7 @@ class Edge:
             await self._app(scope, _replay(body, receive), exchange.send)
             return
         answer = self._service.default.answer(profile)
-        scope["state"]["decision"] = (profile, answer)
+        scope["state"]["decision"] = answer
         scope["path_template"] = "/recommend"  # as Litestar does
         length = (b"content-length", str(len(answer.body)).encode())
         await exchange.send({"type": "http.response.start", "status": 200, "headers": [*self._advice_headers, length]})
@@ -153,13 +161,13 @@ class Edge:
             "span_id": trace.span_id,
         }
         if (decision := state.get("decision")) is not None:
-            self._metrics.decisions.add(decision[1].template)
-            line |= self._decision(*decision)
+            self._metrics.decisions.add(decision.template)
+            line |= self._decision(decision)
         elif (batch := state.get("batch")) is not None:
             line["decisions"] = len(batch)
-            for profile, answer in batch:
+            for answer in batch:
                 self._metrics.decisions.add(answer.template)
-                self._logger.debug("decision", request_id=trace.request_id, **self._decision(profile, answer))
+                self._logger.debug("decision", request_id=trace.request_id, **self._decision(answer))
         if "problem" in state:
             line["problem"] = state["problem"]
         if (error := state.get("exception")) is not None:
@@ -169,10 +177,9 @@ class Edge:
         else:
             self._logger.info("request", **line)
 
-    def _decision(self, profile: Profile, answer: Answer) -> dict[str, Any]:
+    def _decision(self, answer: Answer) -> dict[str, Any]:
         """Return what the log says of a decision: values of the profile only when the operator asked for them."""
         template = answer.template
-        values = zip(FIELDS, msgspec.structs.astuple(profile), strict=True)
         fields: dict[str, Any] = {
             "decision_id": answer.decision_id,
             "policy_version": template.policy.version,
@@ -182,9 +189,9 @@ class Edge:
             "codes": template.codes,
         }
         if self._service.settings.log_profiles:
-            fields["profile"] = {name: value for name, value in values if value is not None}
+            fields["profile"] = answer.given
         else:
-            fields["masked"] = [f"/{name}" for name, value in values if value is not None]
+            fields["masked"] = [f"/{name}" for name in answer.given]
         return fields
 
 

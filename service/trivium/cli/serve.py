@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
 import signal
 import socket
 import sys
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import click
@@ -26,6 +27,8 @@ CONNECTIONS = 1024
 DRAIN_SECONDS = 20
 """How long requests may take to finish after SIGTERM."""
 
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
 
 @click.command
 @click.option("--host", envvar="HOST", default="127.0.0.1", show_default=True, show_envvar=True)
@@ -35,7 +38,7 @@ def serve(host: str, port: int) -> None:
 
     SIGTERM and Ctrl-C stop the service once running requests are answered.
     """
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPS:
         signal.signal(number, _stop)  # until the server sets its own; as PID 1 there is no default
     address = _check_address(host, port)
     try:
@@ -73,17 +76,33 @@ def _run(address: str, port: int) -> None:
         log_access=False,
         log_level=LogLevels.error,
     )
+    _lose_no_signal()
     gc.collect()
     gc.freeze()  # the collector would write to pages that the worker shares
     try:
         server.serve(target_loader=application, wrap_loader=False)
     except SystemExit as stop:
-        if stop.code:
+        if stop.code and not server.interrupt_signal:
             raise Failure("Error: the worker ended unexpectedly; see the log above", CANNOT_START) from None
 
 
 def _stop(*_: object) -> None:
     sys.exit(0)
+
+
+def _lose_no_signal() -> None:
+    """Let a signal end the worker while it does not listen for it yet; it would be lost, and stopping would time out."""
+
+    def end_by_signal() -> None:
+        for number in STOPS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+
+    os.register_at_fork(
+        before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOPS),
+        after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOPS),
+        after_in_child=end_by_signal,
+    )
 
 
 def _check_address(host: str, port: int) -> str:

@@ -85,6 +85,7 @@ class Policy:
         self.document: Document = document
         self.digest = parsed.digest
         self.inputs = tuple(_compile_input(name, spec) for name, spec in document.inputs.items())
+        self._readers = tuple(field.read for field in self.inputs)
         self.strategies = tuple(document.strategies)
         variables = [Variable(field.name, field.bands) for field in self.inputs]
         positions = {variable.name: position for position, variable in enumerate(variables)}
@@ -125,7 +126,7 @@ class Policy:
 
     def read(self, values: Sequence[Any]) -> tuple[Cell, Known]:
         """Read API values, in the order of `inputs`, None for unknown, into a cell and what of it was stated."""
-        cell = tuple([field.read(value) for field, value in zip(self.inputs, values, strict=True)])
+        cell = tuple([read(value) for read, value in zip(self._readers, values, strict=True)])
         return cell, tuple([value is not None for value in values])
 
     def read_profile(self, profile: Mapping[str, Any]) -> tuple[Cell, Known]:

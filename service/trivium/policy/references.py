@@ -74,8 +74,8 @@ def _bands(parsed: Parsed, name: str, spec: Input) -> Iterator[Problem]:
         yield _unknown(parsed, (*path, "when_unknown"), "band", spec.when_unknown, (*spec.bands, UNMEASURED))
     if spec.cuts is not None and not all(low < high for low, high in pairwise(spec.cuts.values())):
         yield parsed.problem((*path, "cuts"), "malformed", f"the cuts of `{name}` must ascend")
-    if len(set(stated)) < len(stated):
-        yield parsed.problem((*path, "values"), "malformed", f"a band of `{name}` stands twice")
+    if spec.values is not None and len(set(spec.api_values.values())) < len(stated):
+        yield parsed.problem((*path, "values"), "malformed", f"a value of `{name}` stands twice")
 
 
 def _profile_field(parsed: Parsed, name: str, spec: Input, vocabulary: Vocabulary) -> Iterator[Problem]:

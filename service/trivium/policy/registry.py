@@ -173,26 +173,26 @@ def load_directory(directory: Path, vocabulary: Vocabulary | None = None) -> lis
             problems.append(Problem("not-yaml", f"not UTF-8: {error.reason}", file=path.name))
     lifecycles: dict[str, Lifecycle] = {}
     try:
-        lifecycles = _lifecycles(directory / LIFECYCLE_FILE, [policy.version for policy in policies])
+        lifecycles = _lifecycles(directory / LIFECYCLE_FILE)
     except PolicyError as error:
         problems.extend(error.problems)
+    versions = [policy.version for policy in policies]
+    unknown = [version for version in lifecycles if version not in versions]
+    if unknown and not problems:  # a version whose file does not load only seems unknown
+        message = f"no policy has version {', '.join(unknown)}; served: {', '.join(versions)}"
+        problems.append(Problem("unknown-version", message, file=LIFECYCLE_FILE))
     if problems:
         raise PolicyError(problems)
     return [Served(policy, lifecycles.get(policy.version, Lifecycle())) for policy in policies]
 
 
-def _lifecycles(path: Path, versions: list[str]) -> dict[str, Lifecycle]:
+def _lifecycles(path: Path) -> dict[str, Lifecycle]:
     if not path.exists():
         return {}
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        lifecycles = msgspec.convert(data, dict[str, Lifecycle])
-    except yaml.YAMLError as error:
-        raise PolicyError([Problem("not-yaml", re.sub(r"\s+", " ", str(error)), file=path.name)]) from None
+        return msgspec.convert(data, dict[str, Lifecycle])
     except msgspec.ValidationError as error:
         raise PolicyError([Problem("malformed", str(error), file=path.name)]) from None
-    unknown = [version for version in lifecycles if version not in versions]
-    if unknown:
-        message = f"no policy has version {', '.join(unknown)}; served: {', '.join(versions)}"
-        raise PolicyError([Problem("unknown-version", message, file=path.name)])
-    return lifecycles
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date that no calendar has
+        raise PolicyError([Problem("not-yaml", re.sub(r"\s+", " ", str(error)), file=path.name)]) from None

@@ -10,8 +10,12 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from trivium.policy.diagram import TooLargeError
 from trivium.policy.document import Table, When
 
+
+ENTRY_LIMIT = 20_000
+"""Most distinct entries a table's lookup may need; shipped tables need a few dozen."""
 
 Condition: TypeAlias = tuple[tuple[int, frozenset[int]], ...]
 """(position of a variable, allowed labels), all of which must hold; empty always holds."""
@@ -108,6 +112,8 @@ def _lookup(reads: tuple[int, ...], rules: tuple[FiredRule, ...], known: Sequenc
             return rules[alive[0]] if alive else None
         key = (depth, alive)
         if key not in memo:
+            if len(memo) > ENTRY_LIMIT:
+                raise TooLargeError(f"more than {ENTRY_LIMIT} entries in the lookup of one table")
             position = reads[depth]
             memo[key] = tuple(
                 build(depth + 1, tuple(row for row in alive if label in conditions[row].get(position, (label,))))
