@@ -29,10 +29,12 @@ class Reference:
         self.strategies = list(self.written["strategies"])
         self.tables = {name: table["rules"] for name, table in self.written["tables"].items()}
         told = [spec.get("cuts") or spec["values"] for spec in self.inputs.values()]
-        self.values = [list(one.values() if isinstance(one, dict) else one) for one in told]
+        self.values: list[list[str]] = [list(one.values() if isinstance(one, dict) else one) for one in told]
         starts = [["unmeasured"] * (spec["when_unknown"] == "unmeasured") for spec in self.inputs.values()]
-        self.bands = [[*start, *one] for start, one in zip(starts, told, strict=True)]
-        self.stated = [range(len(start), len(bands)) for start, bands in zip(starts, self.bands, strict=True)]
+        self.bands: list[list[str]] = [[*start, *one] for start, one in zip(starts, told, strict=True)]
+        self.stated: list[range] = [
+            range(len(start), len(bands)) for start, bands in zip(starts, self.bands, strict=True)
+        ]
         self.strides = [prod(map(len, self.bands[at + 1 :])) for at in range(len(self.bands))]
         self._rows = cache(self._row)
 
@@ -84,7 +86,9 @@ class Reference:
         for at in (at for at, given in enumerate(known) if not given):
             others = {one: {answers[(*one[:at], band, *one[at + 1 :])] for band in self.stated[at]} for one in answers}
             if pivotal := {answer for one, answer in answers.items() if others[one] != {answer}}:
-                split = [Counter(answer for one, answer in answers.items() if one[at] == band) for band in self.stated[at]]
+                split = [
+                    Counter(answer for one, answer in answers.items() if one[at] == band) for band in self.stated[at]
+                ]
                 expected = [sum(map(measure, split)) / len(split) for measure in (len, entropy)]
                 ranked.append((round(expected[0], 9), round(expected[1], 9), at, tuple(sorted(pivotal))))
         return [(at, pivotal) for *_, at, pivotal in sorted(ranked)]

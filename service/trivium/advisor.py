@@ -43,7 +43,7 @@ TEMPLATES = 1024
 """Answers kept per policy, some 10 KB each."""
 
 _encode = msgspec.json.Encoder().encode
-_encode_sorted = msgspec.json.Encoder(order="deterministic").encode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
 _values = msgspec.structs.astuple
 
 
@@ -53,13 +53,15 @@ class Answer(msgspec.Struct, frozen=True):
     Attributes:
         body: the JSON.
         decision_id: as in the body.
-        given: the fields that the profile gave, without its id.
+        profile: the profile that was asked about.
+        ignored: the fields it gave that the policy does not read.
         template: what the body was made from.
     """
 
     body: bytes
     decision_id: str
-    given: dict[str, Any]
+    profile: Profile
+    ignored: list[str]
     template: Template
 
 
@@ -71,6 +73,7 @@ class Template(msgspec.Struct, frozen=True, eq=False):
         strategy: the recommended strategy.
         status: settled or provisional.
         codes: the rationale codes, in order.
+        given: the fields that the policy reads and the profile gave.
         policy: the policy that decided.
     """
 
@@ -78,6 +81,7 @@ class Template(msgspec.Struct, frozen=True, eq=False):
     strategy: str
     status: str
     codes: tuple[str, ...]
+    given: tuple[str, ...]
     policy: PolicyReference
 
 
@@ -95,8 +99,10 @@ class Advisor:
         self.lifecycle = served.lifecycle
         self.reference = PolicyReference(document.policy, policy.version, policy.digest, served.lifecycle.status)
         self._pick = itemgetter(*(FIELDS.index(field.name) for field in policy.inputs))
-        self._unread = frozenset(FIELDS) - {field.name for field in policy.inputs}
-        self._numbers = [(field.name.encode(), field.name) for field in policy.inputs if field.cuts is not None]
+        read = {field.name for field in policy.inputs}
+        self._unread = [(name, column) for column, name in enumerate(FIELDS) if name not in read and name != "id"]
+        self._numbers = [(name, name.encode(), FIELDS.index(name)) for name in NUMBERS if name in read]
+        self._identity = f"\n{policy.digest}".encode()
         self._citations = {name: Citation(name, one.title, one.year, one.url) for name, one in document.sources.items()}
         self._steps = [(policy.condition(step.when), step) for step in document.steps]
         self._rechecks = [(policy.condition(recheck.when), recheck.event) for recheck in document.recheck]
@@ -111,42 +117,44 @@ class Advisor:
         """Recommend a strategy for a profile."""
         values = _values(profile)
         cell, known = self.policy.read(self._pick(values))
-        given = given_fields(values)
-        return self._advise(cell, known, explain, given, self.identify(given), profile.id, self._not_read(given))
+        shown = {name: canonical(values[column]) for name, _, column in self._numbers}
+        return self._advise(cell, known, explain, shown, self.identify(profile), profile.id, self._ignored(values))
 
     def answer(self, profile: Profile, explain: Explain = "full") -> Answer:
         """Recommend as JSON: the same bytes as encoding what `recommend` returns, from the cache where it can."""
         values = _values(profile)
         cell, known = self.policy.read(self._pick(values))
         template = self._template(cell, known, explain)
-        given = given_fields(values)
-        decision_id = self.identify(given)
-        fillings = {key: _encode(given.get(name)) for key, name in self._numbers}
+        decision_id = self.identify(profile)
+        ignored = self._ignored(values)
+        fillings = {key: _encode(canonical(values[column])) for _, key, column in self._numbers}
         fillings[b"decision_id"] = b'"%b"' % decision_id.encode()
         fillings[b"id"] = _encode(profile.id)
-        fillings[b"ignored_inputs"] = _encode(self._not_read(given))
-        return Answer(template.form % fillings, decision_id, given, template)
+        fillings[b"ignored_inputs"] = _encode(ignored)
+        return Answer(template.form % fillings, decision_id, profile, ignored, template)
 
-    def identify(self, given: Mapping[str, Any]) -> str:
-        """Return the decision id of the fields that a profile gives.
+    def identify(self, profile: Profile) -> str:
+        """Return the decision id of a profile.
 
-        It is the first 32 hexadecimal digits of the SHA-256 of compact JSON with sorted keys, `{"policy": DIGEST,
-        "profile": {...}}`, in which the profile has no `id`, no nulls, and whole numbers without a fraction.
+        It is the first 32 hexadecimal digits of the SHA-256 of the profile as compact JSON with sorted keys, without
+        its `id` and without nulls, every number written as a double (1000.0); then a line feed and the policy's digest.
         """
-        identity = _encode_sorted({"policy": self.policy.digest, "profile": given})
-        return hashlib.sha256(identity).hexdigest()[:32]
+        anonymous = profile if profile.id is None else msgspec.structs.replace(profile, id=None)
+        identity = _encode_sorted(anonymous).replace(b":-0.0", b":0.0")  # zero has one sign
+        return hashlib.sha256(identity + self._identity).hexdigest()[:32]
 
-    def _not_read(self, given: Mapping[str, Any]) -> list[str]:
-        return [name for name in given if name in self._unread]
+    def _ignored(self, values: Sequence[Any]) -> list[str]:
+        return [name for name, column in self._unread if values[column] is not None]
 
     def _make_template(self, cell: Cell, known: Known, explain: Explain) -> Template:
-        shown = {name: _hole(name) for _, name in self._numbers}
+        shown = {name: _hole(name) for name, _, _ in self._numbers}
         made = self._advise(cell, known, explain, shown, _hole("decision_id"), _hole("id"), _hole("ignored_inputs"))
         return Template(
             _HOLE.sub(rb"%(\1)b", _encode(made).replace(b"%", b"%%")),
             made.strategy,
             made.status,
             tuple(dict.fromkeys(reason.code for reason in self._reasons(cell, known, {}))),
+            tuple(field.name for field, stated in zip(self.policy.inputs, known, strict=True) if stated),
             self.reference,
         )
 
@@ -328,20 +336,6 @@ def _hole(name: str) -> Any:
 
 
 _HOLE = re.compile(rb"\0([a-z_]+)\0")
-
-
-def given_fields(values: Sequence[Any]) -> dict[str, Any]:
-    """Return the fields that a profile gives, but its id, in the form that identities and answers show.
-
-    Args:
-        values: the values of a profile in the order of `FIELDS`.
-    """
-    given = {name: value for name, value in zip(FIELDS, values, strict=True) if value is not None}
-    given.pop("id", None)
-    for name in NUMBERS:
-        if name in given:
-            given[name] = canonical(given[name])
-    return given
 
 
 def _range(field: CompiledInput, lowest: int, highest: int) -> Range:

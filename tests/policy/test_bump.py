@@ -21,12 +21,15 @@ strategies:
 
 # Per name, what is replaced by what, and the step that follows.
 EDITS: dict[str, tuple[dict[str, str], str]] = {
-    "another strategy in some cells": ({"cycling: fine}, then: bike": "cycling: fine}, then: bus"}, "major"),
+    "another strategy in some cells": ({"distance: middle, cycling": "distance: [middle, far], cycling"}, "major"),
     "another cut": ({"middle: 2": "middle: 3"}, "major"),
     "another band for unknowns": ({"when_unknown: near": "when_unknown: middle"}, "major"),
     "an unknown that was measured before": ({"when_unknown: no\n": "when_unknown: unmeasured\n"}, "major"),
     "a code that disappears": (
-        {", because: [TOO_FAR]": "", "  TOO_FAR: {lever: feet, effect: informs, message: It is too far to walk., source: [S1]}\n": ""},
+        {
+            ", because: [TOO_FAR]": "",
+            "  TOO_FAR: {lever: feet, effect: informs, message: It is too far to walk., source: [S1]}\n": "",
+        },
         "major",
     ),
     "a code that is renamed": ({"TOO_FAR": "FAR_AWAY"}, "major"),
@@ -39,7 +42,10 @@ EDITS: dict[str, tuple[dict[str, str], str]] = {
         "major",
     ),
     "a rule that says the same": (
-        {"      - {id: otherwise, ": "      - {id: wet-far, when: {distance: far, cycling: bad}, then: bus}\n      - {id: otherwise, "},
+        {
+            "      - {id: otherwise, ": "      - {id: wet-far, when: {distance: far, cycling: bad}, then: bus}\n"
+            "      - {id: otherwise, "
+        },
         "minor",
     ),
     "a rule under a new id": ({"id: otherwise": "id: else"}, "minor"),
@@ -107,7 +113,9 @@ def test_undoing_an_edit_names_the_same_things_the_other_way_round(name: str) ->
     new = edited(EDITS[name][0])
     there, back = between(COMMUTE, new), between(new, COMMUTE)
     assert (there.cells, there.changed_cells) == (back.cells, back.changed_cells)
-    assert {(one.from_, one.to, one.cells) for one in there.changes} == {(one.to, one.from_, one.cells) for one in back.changes}
+    assert {(one.from_, one.to, one.cells) for one in there.changes} == {
+        (one.to, one.from_, one.cells) for one in back.changes
+    }
     assert (there.codes_added, there.codes_removed) == (back.codes_removed, back.codes_added)
     assert (there.rules_added, there.rules_removed) == (back.rules_removed, back.rules_added)
     assert (there.inputs_added, there.inputs_removed) == (back.inputs_removed, back.inputs_added)

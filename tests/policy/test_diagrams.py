@@ -22,7 +22,9 @@ def functions(draw: DrawFn, values: Sequence[int] = (0, 1, 2)) -> Function:
     """Draw a function that depends on some of the variables only, as real ones do."""
     read = draw(st.sets(st.sampled_from(range(len(SIZES)))))
     seen = list(product(*(range(size) if at in read else (0,) for at, size in enumerate(SIZES))))
-    value = dict(zip(seen, draw(st.lists(st.sampled_from(values), min_size=len(seen), max_size=len(seen))), strict=True))
+    value = dict(
+        zip(seen, draw(st.lists(st.sampled_from(values), min_size=len(seen), max_size=len(seen))), strict=True)
+    )
     return {cell: value[tuple(band * (at in read) for at, band in enumerate(cell))] for cell in CELLS}
 
 

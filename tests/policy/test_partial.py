@@ -5,10 +5,10 @@ from math import prod
 from random import Random
 
 import pytest
+
 import reference
 import trivium
 from reference import Cell
-
 from trivium.policy import flips, load_policy, margin, unknowns
 from trivium.profile import VOCABULARY
 
@@ -29,7 +29,10 @@ def partial_cells(seed: int, number: int, fits: Callable[[int], bool]) -> Iterat
         known = tuple(random.random() >= share for _ in assumed)
         if fits(prod(len(stated) for stated, given in zip(SLOW.stated, known, strict=True) if not given)):
             stated = [random.choice(bands) for bands in SLOW.stated]
-            yield tuple(band if given else start for band, start, given in zip(stated, assumed, known, strict=True)), known
+            yield (
+                tuple(band if given else start for band, start, given in zip(stated, assumed, known, strict=True)),
+                known,
+            )
             number -= 1
 
 

@@ -12,11 +12,12 @@ from litestar.exceptions import HTTPException
 
 import trivium
 from trivium.api import advice, contract_routes, negotiation, operations, policies, problems, reference
+from trivium.api.logs import make_logger
 from trivium.api.metrics import Metrics
 from trivium.api.schema import Contract
 from trivium.api.service import Service
 from trivium.api.settings import Settings
-from trivium.api.telemetry import Edge, make_logger
+from trivium.api.telemetry import Edge
 
 
 ROUTES: tuple[Any, ...] = (

@@ -7,17 +7,13 @@ else goes the ordinary way, and both ways answer with the same bytes.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from time import perf_counter
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
-import msgspec
-import structlog
-
-from trivium.advisor import Answer
 from trivium.api import tracing
 from trivium.api.advice import lifecycle_headers
+from trivium.api.logs import RequestLine
 from trivium.api.metrics import UNMATCHED, Metrics
 from trivium.api.service import Service
 from trivium.errors import InvalidInputError
@@ -41,28 +37,6 @@ _ANY = frozenset({None, b"*/*", b"application/json"})
 _ALWAYS = [(b"x-content-type-options", b"nosniff")]
 
 
-def make_logger(level: str, stream: BinaryIO | None = None) -> Any:
-    """Return a logger that writes one JSON object per line, to stdout unless told otherwise."""
-    logger = structlog.wrap_logger(
-        structlog.BytesLogger(stream or sys.stdout.buffer),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            structlog.processors.format_exc_info,
-            _render,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-    )
-    return logger.bind()  # bound once, so that a call does not bind anew
-
-
-def _render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> bytes:
-    return _encode(event)
-
-
-_encode = msgspec.json.Encoder(enc_hook=repr).encode
-
-
 class Edge:
     """The outermost ASGI application.
 
@@ -80,6 +54,7 @@ class Edge:
         self._metrics = metrics
         self._logger = logger
         self._shortcut = shortcut
+        self._with_values = service.settings.log_profiles
         self._advice_headers = [
             (b"cache-control", b"no-store"),
             *((name.lower().encode(), value.encode()) for name, value in lifecycle_headers(service.default).items()),
@@ -150,49 +125,30 @@ class Edge:
         route = scope.get("path_template") or UNMATCHED
         self._metrics.observe(exchange.method, route, exchange.status, seconds)
         trace = exchange.trace
-        line: dict[str, Any] = {
-            "method": exchange.method,
-            "route": route,
-            "path": scope["path"][:200],
-            "status": exchange.status,
-            "duration_ms": round(seconds * 1000, 3),
-            "request_id": trace.request_id,
-            "trace_id": trace.trace_id,
-            "span_id": trace.span_id,
-        }
+        line = RequestLine(
+            method=exchange.method,
+            route=route,
+            path=scope["path"][:200],
+            status=exchange.status,
+            duration_ms=round(seconds * 1000, 3),
+            request_id=trace.request_id,
+            trace_id=trace.trace_id,
+            span_id=trace.span_id,
+            problem=state.get("problem"),
+        )
         if (decision := state.get("decision")) is not None:
             self._metrics.decisions.add(decision.template)
-            line |= self._decision(decision)
+            line.decide(decision, with_values=self._with_values)
         elif (batch := state.get("batch")) is not None:
-            line["decisions"] = len(batch)
+            line.decisions = len(batch)
             for answer in batch:
                 self._metrics.decisions.add(answer.template)
-                self._logger.debug("decision", request_id=trace.request_id, **self._decision(answer))
-        if "problem" in state:
-            line["problem"] = state["problem"]
         if (error := state.get("exception")) is not None:
-            self._logger.error("request", exc_info=error, **line)
+            self._logger.error("request", line=line, exc_info=error)
         elif route in QUIET:
-            self._logger.debug("request", **line)
+            self._logger.debug("request", line=line)
         else:
-            self._logger.info("request", **line)
-
-    def _decision(self, answer: Answer) -> dict[str, Any]:
-        """Return what the log says of a decision: values of the profile only when the operator asked for them."""
-        template = answer.template
-        fields: dict[str, Any] = {
-            "decision_id": answer.decision_id,
-            "policy_version": template.policy.version,
-            "policy_digest": template.policy.digest,
-            "strategy": template.strategy,
-            "recommendation_status": template.status,
-            "codes": template.codes,
-        }
-        if self._service.settings.log_profiles:
-            fields["profile"] = answer.given
-        else:
-            fields["masked"] = [f"/{name}" for name in answer.given]
-        return fields
+            self._logger.info("request", line=line)
 
 
 class _Exchange:

@@ -16,9 +16,9 @@ from trivium.cli.common import console, json_option, print_json, shipped
 @click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
 def openapi(form: str) -> None:
     """Print the API's contract, an OpenAPI document."""
-    from trivium.api import schema  # noqa: PLC0415 - the web framework takes a while to import
+    from trivium.api.app import CONTRACT  # noqa: PLC0415 - the web framework takes a while to import
 
-    click.echo((schema.contract_json if form == "json" else schema.contract_yaml)().rstrip("\n"))
+    click.echo(CONTRACT.json if form == "json" else CONTRACT.yaml, nl=False)
 
 
 @click.command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import os
@@ -26,6 +27,9 @@ CONNECTIONS = 1024
 
 DRAIN_SECONDS = 20
 """How long requests may take to finish after SIGTERM."""
+
+START_SECONDS = 0.2
+"""How long signals wait while the worker starts."""
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
@@ -76,11 +80,14 @@ def _run(address: str, port: int) -> None:
         log_access=False,
         log_level=LogLevels.error,
     )
-    _lose_no_signal()
+    os.register_at_fork(  # a worker that is told to stop before its loop runs would not notice: let signals wait
+        before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOPS),
+        after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOPS),
+    )
     gc.collect()
     gc.freeze()  # the collector would write to pages that the worker shares
     try:
-        server.serve(target_loader=application, wrap_loader=False)
+        server.serve(target_loader=_application_in_worker, wrap_loader=False)
     except SystemExit as stop:
         if stop.code and not server.interrupt_signal:
             raise Failure("Error: the worker ended unexpectedly; see the log above", CANNOT_START) from None
@@ -90,19 +97,10 @@ def _stop(*_: object) -> None:
     sys.exit(0)
 
 
-def _lose_no_signal() -> None:
-    """Let a signal end the worker while it does not listen for it yet; it would be lost, and stopping would time out."""
-
-    def end_by_signal() -> None:
-        for number in STOPS:
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-
-    os.register_at_fork(
-        before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOPS),
-        after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOPS),
-        after_in_child=end_by_signal,
-    )
+def _application_in_worker() -> Any:
+    """Return the application, and listen to signals again once the worker's loop runs."""
+    asyncio.get_event_loop().call_later(START_SECONDS, signal.pthread_sigmask, signal.SIG_UNBLOCK, STOPS)
+    return application()
 
 
 def _check_address(host: str, port: int) -> str:

@@ -1,0 +1,103 @@
+"""The log: structlog, one JSON object per line, and one line per request with a known set of fields."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import MutableMapping
+from typing import Any, BinaryIO
+
+import msgspec
+import structlog
+
+from trivium.advisor import Answer
+
+
+class RequestLine(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The canonical line of a request.
+
+    Attributes:
+        time: end of the request, UTC.
+        level: `error` when the service failed, `debug` for what machines poll, else `info`.
+        event: `request`.
+        method: HTTP method.
+        route: template of the path, or `unmatched`.
+        path: the path, cut at 200 characters.
+        status: HTTP status; 499 when the caller left before the answer.
+        duration_ms: from the request's arrival to the end of its answer.
+        request_id: as in X-Request-ID.
+        trace_id: the caller's trace, or a new one.
+        span_id: this request's span.
+        problem: code of the problem answered with.
+        decision_id: as in the recommendation.
+        policy_version: the policy that decided.
+        policy_digest: its digest.
+        strategy: what was recommended.
+        recommendation_status: settled or provisional.
+        codes: the rationale codes.
+        masked: JSON Pointers of the profile's fields whose values are not logged.
+        profile: the profile, where the operator switched that on.
+        decisions: number of decisions of a batch.
+        exception: traceback of a defect.
+    """
+
+    time: dt.datetime | None = None
+    level: str = ""
+    event: str = ""
+    method: str
+    route: str
+    path: str
+    status: int
+    duration_ms: float
+    request_id: str
+    trace_id: str
+    span_id: str
+    problem: str | None = None
+    decision_id: str | None = None
+    policy_version: str | None = None
+    policy_digest: str | None = None
+    strategy: str | None = None
+    recommendation_status: str | None = None
+    codes: tuple[str, ...] = ()
+    masked: list[str] = []
+    profile: Any = None
+    decisions: int | None = None
+    exception: str | None = None
+
+    def decide(self, answer: Answer, *, with_values: bool) -> None:
+        """Add what was decided; the profile's values only when asked to."""
+        template = answer.template
+        self.decision_id = answer.decision_id
+        self.policy_version = template.policy.version
+        self.policy_digest = template.policy.digest
+        self.strategy = template.strategy
+        self.recommendation_status = template.status
+        self.codes = template.codes
+        if with_values:
+            self.profile = answer.profile
+        else:
+            self.masked = ["/" + name for name in (*template.given, *answer.ignored)]
+
+
+def make_logger(level: str, stream: BinaryIO | None = None) -> Any:
+    """Return a logger that writes one JSON object per line, to stdout unless told otherwise."""
+    logger = structlog.wrap_logger(
+        structlog.BytesLogger(stream or sys.stdout.buffer),
+        processors=[structlog.processors.format_exc_info, _render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+    )
+    return logger.bind()  # bound once, so that a call does not bind anew
+
+
+def _render(_logger: Any, level: str, event: MutableMapping[str, Any]) -> bytes:
+    """Stamp and encode an event; a request's line is a struct, which encodes faster than a mapping."""
+    now = dt.datetime.now(dt.UTC)
+    line: RequestLine | None = event.get("line")
+    if line is None:
+        return _encode({"time": now, "level": level, **event})
+    line.time, line.level, line.event = now, level, event["event"]
+    line.exception = event.get("exception")
+    return _encode(line)
+
+
+_encode = msgspec.json.Encoder(enc_hook=repr).encode
