@@ -47,7 +47,7 @@ class Reference:
         if value is None:
             return self.bands[at].index(spec["when_unknown"])
         if "cuts" in spec:
-            return self.stated[at][sum(float(cut) <= value for cut in self.values[at]) - 1]
+            return self.stated[at][len([cut for cut in self.values[at] if float(cut) <= value]) - 1]
         return self.stated[at][self.values[at].index(str(value).lower())]
 
     def cells(self) -> Iterator[Cell]:
@@ -73,7 +73,8 @@ class Reference:
         return bytes(self.strategies.index(self.state(cell)[0]["strategy"]) for cell in self.cells())
 
     def answer(self, cell: Sequence[int]) -> int:
-        return self.answers[sum(map(mul, cell, self.strides))]
+        at: int = sum(map(mul, cell, self.strides))
+        return self.answers[at]
 
     def completions(self, cell: Cell, known: Sequence[bool]) -> list[Cell]:
         stated = (self.stated[at] if not known[at] else (band,) for at, band in enumerate(cell))

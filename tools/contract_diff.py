@@ -347,7 +347,7 @@ def _overlap(left: Schema, right: Schema) -> bool:
     return None in (one, two) or _covers(one, two) or _covers(two, one)
 
 
-def _pinned(value: Any) -> Schema:  # noqa: ANN401 - any JSON value
+def _pinned(value: Any) -> Schema:
     """Return the schema of *value* alone, with the bounds that follow."""
     kind = _type_of(value)
     schema: dict[str, Any] = {"type": kind, "enum": [value]}
@@ -423,7 +423,7 @@ def _resolved(node: Schema, document: Schema) -> Schema:
     return node
 
 
-def _pointed(reference: str, document: Schema) -> Any:  # noqa: ANN401 - whatever the pointer names
+def _pointed(reference: str, document: Schema) -> Any:
     if not reference.startswith("#"):
         raise ValueError(f"{reference!r} points outside the contract; bundle it first")
     node: Any = document

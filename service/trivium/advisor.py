@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
@@ -98,7 +98,7 @@ class Advisor:
         self.policy = policy
         self.lifecycle = served.lifecycle
         self.reference = PolicyReference(document.policy, policy.version, policy.digest, served.lifecycle.status)
-        self._pick = itemgetter(*(FIELDS.index(field.name) for field in policy.inputs))
+        self._pick = _picker([FIELDS.index(field.name) for field in policy.inputs])
         read = {field.name for field in policy.inputs}
         self._unread = [(name, column) for column, name in enumerate(FIELDS) if name not in read and name != "id"]
         self._numbers = [(name, name.encode(), FIELDS.index(name)) for name in NUMBERS if name in read]
@@ -336,6 +336,13 @@ def _hole(name: str) -> Any:
 
 
 _HOLE = re.compile(rb"\0([a-z_]+)\0")
+
+
+def _picker(columns: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Return what picks columns as a tuple, also where there is only one."""
+    if len(columns) == 1:
+        return lambda values: (values[columns[0]],)
+    return itemgetter(*columns)
 
 
 def _range(field: CompiledInput, lowest: int, highest: int) -> Range:

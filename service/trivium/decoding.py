@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -49,21 +49,24 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
 
 def check(data: Any, kind: type[msgspec.Struct], pointer: str = "") -> Iterator[FieldError]:
     """Yield every bad field of decoded JSON that should be a struct."""
-    if not isinstance(data, dict):
+    if not isinstance(data, Mapping):
         yield FieldError("wrong_type", f"expected an object, got {_named(data)}", pointer=pointer)
         return
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     for name, value in data.items():
-        at = f"{pointer}/{_escaped(name)}"
+        at = f"{pointer}/{_escaped(str(name))}"
         if name not in fields:
-            yield FieldError("unknown_field", f"unknown field{_suggest(name, fields)}", pointer=at)
+            yield FieldError("unknown_field", f"unknown field{_suggest(str(name), fields)}", pointer=at)
         elif (nested := _struct(fields[name].type)) is not None and value is not None:
             yield from check(value, nested, at)
         else:
             try:
                 msgspec.convert(value, fields[name].type, strict=True)
+                str(value).encode()
             except msgspec.ValidationError as error:
                 yield field_error(value, fields[name].type, str(error), pointer=at)
+            except UnicodeEncodeError:
+                yield FieldError("malformed", "not a valid text: it has a lone surrogate", pointer=at)
     for name, field in fields.items():
         if field.required and name not in data:
             yield FieldError("missing_field", f"`{name}` is required", pointer=pointer)
@@ -154,4 +157,4 @@ def _suggest(name: str, names: Iterable[str]) -> str:
 
 
 def _escaped(name: str) -> str:
-    return name[:200].replace("~", "~0").replace("/", "~1")
+    return name[:200].encode(errors="replace").decode().replace("~", "~0").replace("/", "~1")

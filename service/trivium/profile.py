@@ -110,9 +110,11 @@ def make_profile(fields: Mapping[str, Any] | Profile, pointer: str = "") -> Prof
     """
     data = msgspec.structs.asdict(fields) if isinstance(fields, Profile) else fields
     try:
-        return msgspec.convert(data, Profile, strict=True)
-    except msgspec.ValidationError:
+        profile = msgspec.convert(data, Profile, strict=True)
+        (profile.id or "").encode()  # a lone surrogate could not be echoed
+    except (msgspec.ValidationError, UnicodeEncodeError, TypeError):
         raise InvalidInputError(check(data, Profile, pointer)) from None
+    return profile
 
 
 def canonical(value: Any) -> Any:

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import contract_diff
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+
+import contract_diff
 
 
 OPENAPI = Path(__file__).resolve().parents[2] / "openapi"

@@ -44,13 +44,13 @@ class AdviceQuery(msgspec.Struct, frozen=True):
     ] = "full"
 
 
-_ANYTHING = ["object", "string", "number", "boolean", "null"]
+_ANYTHING = [{"type": ["object", "string", "number", "boolean", "null"]}, {"type": "array", "items": {}}]
 
 Item = Annotated[
     Any,
     msgspec.Meta(
         description="A profile. Anything else is answered with an error in its place.",
-        extra_json_schema={"anyOf": [{"$ref": "#/components/schemas/Profile"}, {"type": _ANYTHING}]},
+        extra_json_schema={"anyOf": [{"$ref": "#/components/schemas/Profile"}, *_ANYTHING]},
     ),
 ]
 
@@ -216,9 +216,10 @@ def _answer_batch(
     """Return a `BatchResult` as JSON, and the decisions in it."""
     items: list[bytes] = []
     decisions: list[Answer] = []
-    for index, fields in enumerate(profiles):
+    for index, own in enumerate(profiles):
+        fields = {**defaults, **own} if isinstance(own, dict) else own
         try:
-            profile = make_profile({**defaults, **fields} if isinstance(fields, dict) else fields)
+            profile = make_profile(fields)
         except InvalidInputError as error:
             items.append(msgspec.json.encode(_failed(index, fields, error)))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,8 +27,8 @@ async def enforce(request: Request[Any, Any, Any]) -> None:
         supported = [JSON]
         detail = f"Send the body as {JSON}, with that Content-Type."
         raise ProblemError("unsupported-media-type", detail, {"Accept-Post": JSON}, supported=supported)
-    accept = request.headers.get("accept", "*/*")
-    if accept != "*/*" and request.accept.best_match(list(operation.offers)) is None:
+    accept = ",".join(request.headers.getall("accept", ["*/*"]))
+    if accept != "*/*" and not _accepts(accept, operation.offers):
         offers = list(operation.offers)
         raise ProblemError("not-acceptable", f"This is offered as {', '.join(offers)}.", supported=offers)
     if operation.query is None and request.scope["query_string"]:
@@ -90,6 +91,20 @@ def reply_tagged(
 def _matches(if_none_match: str, etag: str) -> bool:
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return "*" in tags or f'"{etag}"' in tags
+
+
+def _accepts(accept: str, offers: tuple[str, ...]) -> bool:
+    """Tell whether one of the offers is wanted; of the ranges that fit an offer, the most specific one counts."""
+    wanted = {}
+    for one in accept.lower().split(","):
+        media, *parameters = (part.strip() for part in one.split(";"))
+        wanted[media] = not any(_NEVER.fullmatch(parameter) for parameter in parameters)
+    ranges = ([offer, offer.partition("/")[0] + "/*", "*/*"] for offer in offers)
+    return any(next((wanted[media] for media in fitting if media in wanted), False) for fitting in ranges)
+
+
+_NEVER = re.compile(r"q\s*=\s*0(\.0*)?")
+"""The weight that says "not this"."""
 
 
 def _is_json(content_type: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from trivium.errors import FieldError, InvalidInputError
 from trivium.policy import RetiredPolicyError, UnknownPolicyError
@@ -102,7 +103,7 @@ _TYPES = (
 )
 
 PROBLEM_TYPES: dict[str, ProblemType] = {kind.code: kind for kind in _TYPES}
-_BY_STATUS = {400: "invalid-input", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+_BY_STATUS = {400: "invalid-input", 404: "not-found"}
 
 
 class ProblemError(Exception):
@@ -128,7 +129,7 @@ def to_problem(error: Exception) -> ProblemError:  # noqa: PLR0911 - one return 
         case RetiredPolicyError():
             return ProblemError("policy-retired", f"{error}.")
         case UnknownPolicyError():
-            return ProblemError("unknown-policy", f"{error}.")
+            return ProblemError("unknown-policy", f"{error}")
         case MethodNotAllowedException():
             return _method_not_allowed(error)
         case HTTPException(status_code=status) if status in _BY_STATUS:
@@ -155,6 +156,9 @@ def document(problem: ProblemError, request_id: str) -> ProblemDocument:
 
 def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer any exception with its problem document."""
+    if isinstance(error, RequestEntityTooLarge):
+        limit = request.app.state.service.settings.max_body_bytes
+        error = ProblemError("too-large", f"The body has more than {limit} bytes.", limit=limit)
     problem = to_problem(error)
     state = request.scope["state"]
     state["problem"] = problem.kind.code

@@ -16,7 +16,6 @@ from trivium.api.advice import lifecycle_headers
 from trivium.api.logs import RequestLine
 from trivium.api.metrics import UNMATCHED, Metrics
 from trivium.api.service import Service
-from trivium.errors import InvalidInputError
 from trivium.profile import parse_profile
 
 
@@ -67,17 +66,17 @@ class Edge:
             await self._app(scope, receive, send)
             return
         start = perf_counter()
-        headers: dict[bytes, bytes] = dict(scope["headers"])
+        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of several, the first, as Litestar reads them
         trace = tracing.read(headers)
         state: dict[str, Any] = {**scope.get("state", {}), "request_id": trace.request_id}
         scope["state"] = state
-        exchange = _Exchange(scope, send, start, trace)
+        exchange = _Exchange(scope, receive, send, start, trace)
         self._metrics.in_progress.inc()
         try:
             if self._shortcut and self._is_plain(scope, headers):
                 await self._advise(scope, receive, exchange)
             else:
-                await self._app(exchange.scope, receive, exchange.send)
+                await self._app(exchange.scope, exchange.receive, exchange.send)
         except Exception as error:
             state["exception"] = error
             raise
@@ -98,23 +97,22 @@ class Edge:
 
     async def _advise(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
         """Answer a plain recommendation, or hand the body on to the ordinary way."""
+        scope["path_template"] = "/recommend"  # as Litestar does
         message = await receive()
         chunks = [message.get("body", b"")]
         while message["type"] == "http.request" and message.get("more_body"):
             message = await receive()
             chunks.append(message.get("body", b""))
         if message["type"] == "http.disconnect":
-            exchange.status = DISCONNECTED
+            exchange.left = True
             return
         body = b"".join(chunks)
         try:
-            profile = parse_profile(body)
-        except InvalidInputError:
-            await self._app(scope, _replay(body, receive), exchange.send)
+            answer = self._service.default.answer(parse_profile(body))
+        except Exception:  # noqa: BLE001 - whatever it is, the ordinary way answers it
+            await self._app(scope, _replay(body, exchange.receive), exchange.send)
             return
-        answer = self._service.default.answer(profile)
         scope["state"]["decision"] = answer
-        scope["path_template"] = "/recommend"  # as Litestar does
         length = (b"content-length", str(len(answer.body)).encode())
         await exchange.send({"type": "http.response.start", "status": 200, "headers": [*self._advice_headers, length]})
         await exchange.send({"type": "http.response.body", "body": answer.body, "more_body": False})
@@ -134,7 +132,7 @@ class Edge:
             request_id=trace.request_id,
             trace_id=trace.trace_id,
             span_id=trace.span_id,
-            problem=state.get("problem"),
+            problem=None if exchange.left else state.get("problem"),
         )
         if (decision := state.get("decision")) is not None:
             self._metrics.decisions.add(decision.template)
@@ -143,7 +141,7 @@ class Edge:
             line.decisions = len(batch)
             for answer in batch:
                 self._metrics.decisions.add(answer.template)
-        if (error := state.get("exception")) is not None:
+        if (error := state.get("exception")) is not None and not exchange.left:
             self._logger.error("request", line=line, exc_info=error)
         elif route in QUIET:
             self._logger.debug("request", line=line)
@@ -152,21 +150,34 @@ class Edge:
 
 
 class _Exchange:
-    """One request on its way: remembers the status, adds the ids to the answer, leaves the body out for HEAD."""
+    """One request on its way: remembers the status, adds the ids to the answer, leaves the body out for HEAD.
 
-    __slots__ = ("_is_head", "_send", "_start", "method", "scope", "status", "trace")
+    A caller who leaves while sending is no defect: `left` tells, and what would be answered goes nowhere.
+    """
 
-    def __init__(self, scope: Scope, send: Send, start: float, trace: tracing.Trace) -> None:
+    __slots__ = ("_is_head", "_receive", "_send", "_start", "left", "method", "scope", "status", "trace")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, start: float, trace: tracing.Trace) -> None:
         self.method: str = scope["method"]
         self._is_head = self.method == "HEAD"
         self.scope: Scope = {**scope, "method": "GET"} if self._is_head else scope
         self.status = DISCONNECTED
+        self.left = False
         self.trace = trace
+        self._receive = receive
         self._send = send
         self._start = start
 
+    async def receive(self) -> Message:
+        """Pass a message on to the application."""
+        message = await self._receive()
+        self.left = self.left or message["type"] == "http.disconnect"
+        return message
+
     async def send(self, message: Message) -> None:
         """Pass a message on to the server."""
+        if self.left:
+            return
         if message["type"] == "http.response.start":
             self.status = message["status"]
             milliseconds = (perf_counter() - self._start) * 1000

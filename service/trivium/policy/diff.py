@@ -127,36 +127,26 @@ def _bump(old: Policy, new: Policy, *, breaking: bool) -> Bump:
     return "none" if old.digest == new.digest else "patch"
 
 
-_TEXTS = {
-    "title",
-    "year",
-    "url",
-    "question",
-    "unit",
-    "check",
-    "label",
-    "message",
-    "text",
-    "action",
-    "done_when",
-    "event",
+_NOT_SUBSTANCE = {
+    *(
+        "version",
+        "tests",
+        "promises",
+        "strategies",
+    ),  # of the document; a strategy's label is text, its use is in tables
+    *("title", "year", "url", "question", "unit", "check", "label", "message", "text", "action", "done_when", "event"),
 }
+"""Parts of a document that decide nothing and that nothing cites: its texts, its version, and its own tests."""
 
 
-def _substance(document: Document) -> Any:
-    """Return a document without its texts and its own tests: what is left decides or is cited."""
-    plain = msgspec.to_builtins(document)
-    for part in ("version", "title", "strategies", "tests", "promises"):
-        plain.pop(part)
-    return _without_texts(plain)
-
-
-def _without_texts(part: Any) -> Any:
+def _substance(part: Any) -> Any:
+    """Return a document, or a part of one, without its texts, in a form that compares in document order."""
+    if isinstance(part, msgspec.Struct):
+        names = [field.name for field in msgspec.structs.fields(part) if field.name not in _NOT_SUBSTANCE]
+        return [(name, _substance(getattr(part, name))) for name in names]
     if isinstance(part, dict):
-        return [(name, _without_texts(value)) for name, value in part.items() if name not in _TEXTS]
-    if isinstance(part, list):
-        return [_without_texts(value) for value in part]
-    return part
+        return [(name, _substance(value)) for name, value in part.items()]
+    return [_substance(value) for value in part] if isinstance(part, list) else part
 
 
 def _when_unknown(spec: Any) -> Any:

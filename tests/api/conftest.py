@@ -1,0 +1,64 @@
+"""The service, in process both ways and over HTTP, and a directory of policies at every age."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+import trivium
+from api import serving
+from api.serving import Inside, Live
+
+
+settings.register_profile("api", deadline=None, max_examples=50)
+settings.load_profile("api")
+
+LIFECYCLES = """\
+1.0.0: {status: retired, successor: 2.0.0}
+1.1.0: {status: deprecated, deprecated: 2026-10-01, sunset: 2027-04-01, successor: 2.0.0}
+"""
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with serving.live(tmp_path_factory.mktemp("live")) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[Inside]:
+    with serving.inside(log_level="debug") as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def ordinary() -> Iterator[Inside]:
+    """Return the service without the shortcut for plain recommendations."""
+    with serving.inside(log_level="debug", shortcut=False) as served:
+        yield served
+
+
+@pytest.fixture(scope="session", params=["shortcut", "ordinary"])
+def way(request: pytest.FixtureRequest, service: Inside, ordinary: Inside) -> Inside:
+    """Return the service one way, then the other."""
+    return service if request.param == "shortcut" else ordinary
+
+
+@pytest.fixture(scope="session")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with a retired, a deprecated and an active version."""
+    directory = tmp_path_factory.mktemp("policies")
+    text = (trivium.POLICIES / "adaptation-1.0.0.yaml").read_text(encoding="utf-8")
+    for version in ("1.0.0", "1.1.0", "2.0.0"):
+        policy = text.replace("version: 1.0.0", f"version: {version}", 1)
+        (directory / f"{version}.yaml").write_text(policy, encoding="utf-8")
+    (directory / "lifecycle.yaml").write_text(LIFECYCLES, encoding="utf-8")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def aged(versions: Path) -> Iterator[Inside]:
+    """Return a service of versions of every age."""
+    with serving.inside(versions) as served:
+        yield served
