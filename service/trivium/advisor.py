@@ -12,15 +12,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from trivium.economics import Economics, assess, price_digest
 from trivium.policy import Served, flips, margin, unknowns
 from trivium.policy.compiled import CompiledInput, Known
 from trivium.policy.diagram import Cell
 from trivium.policy.tables import Condition, FiredRule, holds
-from trivium.profile import FIELDS, NUMBERS, Profile, canonical
+from trivium.profile import FIELDS, NUMBERS, PAYBACK, Profile, canonical
 from trivium.recommendation import (
     Assumption,
     Caution,
@@ -42,7 +43,9 @@ from trivium.recommendation import (
 TEMPLATES = 1024
 """Answers kept per policy, some 10 KB each."""
 
-_encode = msgspec.json.Encoder().encode
+encode = msgspec.json.Encoder(decimal_format="number").encode
+"""Encodes recommendations: money is exact, and written as a JSON number."""
+
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 _values = msgspec.structs.astuple
 
@@ -98,8 +101,10 @@ class Advisor:
         self.policy = policy
         self.lifecycle = served.lifecycle
         self.reference = PolicyReference(document.policy, policy.version, policy.digest, served.lifecycle.status)
-        self._pick = _picker([FIELDS.index(field.name) for field in policy.inputs])
-        read = {field.name for field in policy.inputs}
+        columns = (*FIELDS, PAYBACK)
+        self._pick = _picker([columns.index(field.name) for field in policy.inputs])
+        read = {name for field in policy.inputs for name in (field.name, field.spec.derived_from)}
+        self._reads_costs = PAYBACK in read
         self._unread = [(name, column) for column, name in enumerate(FIELDS) if name not in read and name != "id"]
         self._numbers = [(name, name.encode(), FIELDS.index(name)) for name in NUMBERS if name in read]
         self._identity = f"\n{policy.digest}".encode()
@@ -116,41 +121,63 @@ class Advisor:
     def recommend(self, profile: Profile, explain: Explain = "full") -> Recommendation:
         """Recommend a strategy for a profile."""
         values = _values(profile)
-        cell, known = self.policy.read(self._pick(values))
+        economics = self._assess(profile)
+        cell, known = self._read(values, economics)
         shown = {name: canonical(values[column]) for name, _, column in self._numbers}
-        return self._advise(cell, known, explain, shown, self.identify(profile), profile.id, self._ignored(values))
+        whole = _Whole(shown, economics, _break_even(economics), self.identify(profile), profile.id, self._ignored(values))
+        return self._advise(cell, known, explain, whole)
 
     def answer(self, profile: Profile, explain: Explain = "full") -> Answer:
         """Recommend as JSON: the same bytes as encoding what `recommend` returns, from the cache where it can."""
         values = _values(profile)
-        cell, known = self.policy.read(self._pick(values))
+        economics = self._assess(profile)
+        cell, known = self._read(values, economics)
         template = self._template(cell, known, explain)
         decision_id = self.identify(profile)
         ignored = self._ignored(values)
-        fillings = {key: _encode(canonical(values[column])) for _, key, column in self._numbers}
+        fillings = {key: encode(canonical(values[column])) for _, key, column in self._numbers}
         fillings[b"decision_id"] = b'"%b"' % decision_id.encode()
-        fillings[b"id"] = _encode(profile.id)
-        fillings[b"ignored_inputs"] = _encode(ignored)
+        fillings[b"id"] = encode(profile.id)
+        fillings[b"ignored_inputs"] = encode(ignored)
+        fillings[b"economics"] = encode(economics)
+        fillings[b"break_even"] = encode(_break_even(economics))
         return Answer(template.form % fillings, decision_id, profile, ignored, template)
 
     def identify(self, profile: Profile) -> str:
         """Return the decision id of a profile.
 
         It is the first 32 hexadecimal digits of the SHA-256 of the profile as compact JSON with sorted keys, without
-        its `id` and without nulls, every number written as a double (1000.0); then a line feed and the policy's digest.
+        its `id` and without nulls, every number written as a double (1000.0); then a line feed and the policy's digest;
+        then, where a named model was priced, a line feed and the digest of the price data.
         """
         anonymous = profile if profile.id is None else msgspec.structs.replace(profile, id=None)
-        identity = _encode_sorted(anonymous).replace(b":-0.0", b":0.0")  # zero has one sign
-        return hashlib.sha256(identity + self._identity).hexdigest()[:32]
+        identity = _encode_sorted(anonymous).replace(b":-0.0", b":0.0") + self._identity  # zero has one sign
+        if self._reads_costs and profile.costs is not None and (prices := price_digest(profile.costs)) is not None:
+            identity += b"\n" + prices.encode()
+        return hashlib.sha256(identity).hexdigest()[:32]
+
+    def stated(self, profile: Profile) -> dict[str, Any]:
+        """Return what a profile states of the policy's inputs, derived ones included; None for unknown."""
+        picked = self._pick((*_values(profile), _payback(self._assess(profile))))
+        return {field.name: value for field, value in zip(self.policy.inputs, picked, strict=True)}
+
+    def _assess(self, profile: Profile) -> Economics | None:
+        if profile.costs is None or not self._reads_costs:
+            return None
+        return assess(profile.costs, requests_per_day=profile.requests_per_day, prompt_tokens=profile.prompt_tokens)
+
+    def _read(self, values: tuple[Any, ...], economics: Economics | None) -> tuple[Cell, Known]:
+        return self.policy.read(self._pick((*values, _payback(economics))))
 
     def _ignored(self, values: Sequence[Any]) -> list[str]:
         return [name for name, column in self._unread if values[column] is not None]
 
     def _make_template(self, cell: Cell, known: Known, explain: Explain) -> Template:
         shown = {name: _hole(name) for name, _, _ in self._numbers}
-        made = self._advise(cell, known, explain, shown, _hole("decision_id"), _hole("id"), _hole("ignored_inputs"))
+        holes = map(_hole, ("economics", "break_even", "decision_id", "id", "ignored_inputs"))
+        made = self._advise(cell, known, explain, _Whole(shown, *holes))
         return Template(
-            _HOLE.sub(rb"%(\1)b", _encode(made).replace(b"%", b"%%")),
+            _HOLE.sub(rb"%(\1)b", encode(made).replace(b"%", b"%%")),
             made.strategy,
             made.status,
             tuple(dict.fromkeys(reason.code for reason in self._reasons(cell, known, {}))),
@@ -163,21 +190,18 @@ class Advisor:
         cell: Cell,
         known: Known,
         explain: Explain,
-        shown: Mapping[str, Any],
-        decision_id: Any,
-        own_id: Any,
-        ignored: Any,
+        whole: _Whole,
     ) -> Recommendation:
-        """Work out a whole recommendation; `shown` has the value to show per numeric input that was given."""
+        """Work out a whole recommendation."""
         policy = self.policy
         state, _ = policy.state(cell)
         left_open = unknowns(policy, cell, known)
         ways = flips(policy, cell)
-        reasons = self._reasons(cell, known, shown)
+        reasons = self._reasons(cell, known, whole.shown)
         provisional = len(left_open.reachable) > 1
         questions = [
             Question(
-                policy.inputs[asked.position].name,
+                policy.inputs[asked.position].spec.derived_from or policy.inputs[asked.position].name,
                 policy.inputs[asked.position].spec.question,
                 self._named(asked.could_lead_to),
             )
@@ -194,7 +218,7 @@ class Advisor:
                 Flip(
                     policy.strategies[flip.strategy],
                     "action" if flip.by_action else "circumstance",
-                    [self._change(position, band, cell, known, shown) for position, band in flip.targets],
+                    [self._change(position, band, cell, known, whole) for position, band in flip.targets],
                 )
                 for flip in ways
             ],
@@ -206,15 +230,16 @@ class Advisor:
                 for field, given in zip(policy.inputs, known, strict=True)
                 if not given
             ],
+            economics=whole.economics,
             recheck_when=[event for when, event in self._rechecks if holds(when, state)],
             policy=self.reference,
-            decision_id=decision_id,
-            id=own_id,
+            decision_id=whole.decision_id,
+            id=whole.id,
             warnings=[
                 *self._deprecation,
                 *(caution for when, caution in self._warnings if holds(when, state) and _given(when, known)),
             ],
-            ignored_inputs=ignored,
+            ignored_inputs=whole.ignored,
         )
 
     def _named(self, strategies: Sequence[int]) -> list[str]:
@@ -284,16 +309,17 @@ class Advisor:
             return shown.get(field.name)
         return field.spec.api_values.get(field.bands[cell[position]])
 
-    def _change(self, position: int, band: int, cell: Cell, known: Known, shown: Mapping[str, Any]) -> Change:
+    def _change(self, position: int, band: int, cell: Cell, known: Known, whole: _Whole) -> Change:
         field = self.policy.inputs[position]
         now = cell[position]
         is_number = field.cuts is not None
         assumed_number = is_number and not known[position] and now in field.stated
         return Change(
             field.name,
-            _range(field, now, now) if assumed_number else self._value(position, cell, shown),
+            _range(field, now, now) if assumed_number else self._value(position, cell, whole.shown),
             known[position],
             _range(field, band, band) if is_number else field.spec.api_values[field.bands[band]],
+            whole.break_even if field.name == PAYBACK and field.bands[band] in _PAID_BACK else None,
         )
 
     def _levers(self, state: Sequence[int], reasons: Sequence[Reason]) -> dict[str, LeverVerdict]:
@@ -328,6 +354,30 @@ class Advisor:
         until = f" and may be retired from {lifecycle.sunset.isoformat()} on" if lifecycle.sunset else ""
         instead = f"; move to {lifecycle.successor}" if lifecycle.successor else ""
         return [Caution("POLICY_DEPRECATED", f"Policy {self.policy.version} is deprecated{until}{instead}.")]
+
+
+class _Whole(NamedTuple):
+    """What a recommendation needs beyond its cell: the numbers given, by input, and what is computed from the profile."""
+
+    shown: Mapping[str, Any]
+    economics: Any
+    break_even: Any
+    decision_id: Any
+    id: Any
+    ignored: Any
+
+
+_PAID_BACK = frozenset({"fast", "acceptable"})
+
+
+def _payback(economics: Economics | None) -> str | None:
+    return None if economics is None else economics.payback
+
+
+def _break_even(economics: Economics | None) -> Range | None:
+    if economics is None or economics.break_even_requests_per_day is None:
+        return None
+    return Range(at_least=int(economics.break_even_requests_per_day))
 
 
 def _hole(name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from trivium.decoding import allowed, base_type, check, decode
+from trivium.economics import Costs
 from trivium.errors import InvalidInputError
 from trivium.policy import Field, Vocabulary
 
@@ -45,6 +46,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         primary_goal: the first goal of changing anything.
         fine_tuning_available: the provider offers it, or weights are at hand.
         requirements_change: how often requirements change.
+        costs: what running and tuning cost, to have the payback computed.
     """
 
     id: Annotated[str, msgspec.Meta(max_length=200)] | None = None
@@ -67,6 +69,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     primary_goal: Literal["quality", "cost", "latency", "style", "facts", "fewer_hallucinations"] | None = None
     fine_tuning_available: bool | None = None
     requirements_change: Literal["rarely", "monthly", "weekly"] | None = None
+    costs: Costs | None = None
 
 
 FIELDS: tuple[str, ...] = tuple(field.name for field in msgspec.structs.fields(Profile))
@@ -80,11 +83,14 @@ def _field(kind: Any) -> Field:
     return Field("flag") if base_type(kind) is bool else Field("number", minimum=0)
 
 
+PAYBACK = "payback_months"
+"""The one derived input: the band of the payback that `costs` give. No profile states it."""
+
 VOCABULARY: Vocabulary = {
-    field.name: _field(field.type) for field in msgspec.structs.fields(Profile) if field.name != "id"
+    **{field.name: _field(field.type) for field in msgspec.structs.fields(Profile) if field.name not in {"id", "costs"}},
+    PAYBACK: Field("choice", ("fast", "acceptable", "slow", "never")),
 }
 """What a policy may read."""
-
 
 _DECODER = msgspec.json.Decoder(Profile)
 
@@ -108,7 +114,7 @@ def make_profile(fields: Mapping[str, Any] | Profile, pointer: str = "") -> Prof
     Raises:
         InvalidInputError: with every bad field.
     """
-    data = msgspec.structs.asdict(fields) if isinstance(fields, Profile) else fields
+    data = msgspec.to_builtins(fields) if isinstance(fields, Profile) else fields
     try:
         profile = msgspec.convert(data, Profile, strict=True)
         (profile.id or "").encode()  # a lone surrogate could not be echoed
@@ -128,4 +134,5 @@ FIELD_TEXTS: dict[str, str] = {
     name: text[0].upper() + text[1:]
     for name, text in re.findall(r"^ +([a-z_]+): (.+)$", Profile.__doc__ or "", flags=re.MULTILINE)
 }
-"""What each field means, from the class's own description."""
+FIELD_TEXTS[PAYBACK] = "Band of the payback of training, computed from `costs`."
+"""What each input means, from the class's own description."""

@@ -6,6 +6,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from trivium.economics import Economics
+
 
 Value: TypeAlias = str | bool | int | float
 Explain: TypeAlias = Literal["full", "codes", "none"]
@@ -73,12 +75,14 @@ class Change(msgspec.Struct, frozen=True, rename={"from_": "from"}):
         from_: the value given; when unknown, the value or range assumed, and null when nothing is measured.
         known: whether the profile gave it.
         to: the value, or for numbers the threshold, to reach.
+        break_even: for a payback, the requests a day from which on training pays back soon enough, all else equal.
     """
 
     input: str
     from_: Value | Range | None
     known: bool
     to: str | bool | Range
+    break_even: Range | None = None
 
 
 class Flip(msgspec.Struct, frozen=True):
@@ -135,6 +139,7 @@ class Recommendation(msgspec.Struct, frozen=True):
         open_questions: what to ask next, in the order worth asking.
         reachable: strategies still possible given the unknowns.
         assumptions: what was assumed for the inputs not given.
+        economics: what training costs and saves; null without `costs`.
         recheck_when: events that should re-open the answer.
         policy: the policy that decided.
         decision_id: equal for equal questions to equal policies.
@@ -154,6 +159,7 @@ class Recommendation(msgspec.Struct, frozen=True):
     open_questions: list[Question]
     reachable: list[str]
     assumptions: list[Assumption]
+    economics: Economics | None
     recheck_when: list[str]
     policy: PolicyReference
     decision_id: str

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
 
-from trivium.advisor import Advisor, Answer
+from trivium.advisor import Advisor, Answer, encode
 from trivium.api.contract import JSON, Operation, Reply, describes
 from trivium.api.examples import BATCH_EXAMPLES, INDEED, PROFILE_EXAMPLES, SUPPORT
 from trivium.api.negotiation import read_query, reply
@@ -226,7 +226,7 @@ def _answer_batch(
             answer = advisor.answer(profile, explain)
             decisions.append(answer)
             item = BatchItem(index, "ok", profile.id, msgspec.Raw(answer.body))  # type: ignore[arg-type]  # encoded already
-            items.append(msgspec.json.encode(item))
+            items.append(encode(item))
     strategies: dict[str, int] = dict.fromkeys(advisor.policy.strategies, 0)
     for answer in decisions:
         strategies[answer.template.strategy] += 1

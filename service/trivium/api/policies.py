@@ -222,7 +222,7 @@ async def map_policy(
     policy = service.registry.resolve(version).policy
     asked = decode(await request.body(), _MAP)
     profile = make_profile(asked.profile or {}, "/profile")
-    stated = {field.name: getattr(profile, field.name) for field in policy.inputs}
+    stated = service.advisors[policy.version].stated(profile)
     for axis in (asked.x, asked.y):
         if axis not in stated:
             raise ProblemError(

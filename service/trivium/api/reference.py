@@ -73,6 +73,7 @@ class InputEntry(msgspec.Struct, frozen=True):
         minimum: of numbers.
         maximum: of numbers.
         choices: the words it may be.
+        derived_from: the field it is computed from, when a profile cannot state it.
         policies: per served version that reads it, its bands.
     """
 
@@ -84,6 +85,7 @@ class InputEntry(msgspec.Struct, frozen=True):
     minimum: float | None
     maximum: float | None
     choices: list[str] | None
+    derived_from: str | None
     policies: dict[str, InputBands]
 
 
@@ -135,6 +137,7 @@ def _entry(name: str, service: Service) -> InputEntry:
         minimum=0 if is_number else None,
         maximum=MOST if is_number else None,
         choices=list(field.choices) or None,
+        derived_from=newest.spec.derived_from if newest else None,
         policies={version: _bands(read) for version, read in readers.items()},
     )
 

@@ -15,6 +15,7 @@ import msgspec
 import yaml
 
 import trivium
+from trivium.advisor import encode
 from trivium.api import docs, problems
 from trivium.api.contract import Operation, PathParameter, Reply
 from trivium.api.problems import PROBLEM_JSON, PROBLEM_TYPES, ProblemDocument, ProblemError
@@ -87,7 +88,7 @@ def _document(routes: Sequence[Any]) -> dict[str, Any]:
     for name, kind in _structs(types).items():
         if name in components:
             _describe(components[name], kind)
-    _name_integers(components)
+    _name_numbers(components)
     service = Service(Settings(), trivium.POLICIES)
     paths: dict[str, dict[str, Any]] = {}
     for path, method, operation in sorted(operations, key=lambda entry: entry[0]):
@@ -181,7 +182,7 @@ def _reply(operation: Operation, reply: Reply, refs: dict[Any, Any], service: Se
     if reply.content:
         if reply.example is None:
             raise ValueError(f"operation {operation.id} has no example")
-        example = msgspec.json.decode(msgspec.json.encode(reply.example(service)))
+        example = msgspec.json.decode(encode(reply.example(service)))
         described["content"] = {
             media: {"schema": {"type": "string"} if kind is str else refs[kind], "example": example}
             for media, kind in reply.content.items()
@@ -227,16 +228,19 @@ _MEMBERS: dict[str, dict[str, Any]] = {
 }
 
 
-def _name_integers(part: Any) -> None:
-    """Say `integer` for numbers that are multiples of 1: the same values, and the name that generators know."""
+def _name_numbers(part: Any) -> None:
+    """Say `integer` for multiples of 1, the name that generators know, and `number` for decimals, as they are sent."""
     if isinstance(part, dict):
         if part.get("type") == "number" and part.get("multipleOf") == 1:
             part["type"] = "integer"
             del part["multipleOf"]
+        if part.get("format") == "decimal":
+            part["type"] = "number"
+            del part["format"]
         part = part.values()
     if not isinstance(part, str):
         for below in part if isinstance(part, Iterable) else ():
-            _name_integers(below)
+            _name_numbers(below)
 
 
 def _structs(types: Sequence[Any]) -> dict[str, type[msgspec.Struct]]:

@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 from rich.console import Console
 
 import trivium
+from trivium.advisor import encode
 from trivium.errors import InvalidInputError, SettingsError
 from trivium.policy import (
     Policy,
@@ -73,7 +74,7 @@ json_option = click.option(
 
 def print_json(value: Any) -> None:
     """Print JSON, given as bytes or as what to encode: on one line, indented on a terminal."""
-    body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+    body = value if isinstance(value, bytes) else encode(value)
     click.echo(msgspec.json.format(body, indent=2) if sys.stdout.isatty() else body)
 
 

@@ -58,7 +58,8 @@ class Input(_Part, frozen=True):
     """One input: its ordered bands, what to assume when it is unknown, and who can change it.
 
     Exactly one of `cuts` (band to its lowest value, ascending) and `values` (bands that are the API values themselves,
-    or band to API value) is given.
+    or band to API value) is given. A derived input is computed from the field that `derived_from` names, and counts as
+    an independent input in every question.
     """
 
     question: Text
@@ -68,6 +69,7 @@ class Input(_Part, frozen=True):
     cuts: dict[Name, int | float] | None = None
     values: list[Name] | dict[Name, str | bool] | None = None
     unit: str = ""
+    derived_from: str | None = None
 
     @property
     def bands(self) -> tuple[str, ...]:
