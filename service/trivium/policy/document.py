@@ -40,7 +40,13 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Source(_Part, frozen=True):
-    """A publication that rules, codes and steps cite."""
+    """A publication that rules, codes and steps cite.
+
+    Attributes:
+        title: what callers see of it.
+        year: year of publication.
+        url: where to read it.
+    """
 
     title: Text
     year: Annotated[int, msgspec.Meta(ge=1950, le=2100)]
@@ -48,7 +54,12 @@ class Source(_Part, frozen=True):
 
 
 class Check(_Part, frozen=True):
-    """How a team finds out the value of an input that the answer rests on."""
+    """How a team finds out the value of an input that the answer rests on.
+
+    Attributes:
+        action: what to do.
+        done_when: the sign that it is done.
+    """
 
     action: Text
     done_when: Text
@@ -60,6 +71,16 @@ class Input(_Part, frozen=True):
     Exactly one of `cuts` (band to its lowest value, ascending) and `values` (bands that are the API values themselves,
     or band to API value) is given. A derived input is computed from the field that `derived_from` names, and counts as
     an independent input in every question.
+
+    Attributes:
+        question: what to ask the team when the input is unknown.
+        when_unknown: the band read when a profile leaves the input out; `unmeasured` adds a starting band.
+        changed_by: who can change it: a team by `action`, the world (`circumstance`), or nobody (`fixed`).
+        check: how to find out the value.
+        cuts: for numbers: band to its lowest value, ascending.
+        values: for all else: the bands as a list of values, or band to value.
+        unit: what the number counts.
+        derived_from: the profile field that the input is computed from.
     """
 
     question: Text
@@ -86,7 +107,14 @@ class Input(_Part, frozen=True):
 
 
 class Rule(_Part, frozen=True):
-    """One row of a decision table."""
+    """One row of a decision table.
+
+    Attributes:
+        id: its name, unique in the table.
+        then: the outcome; in the table `strategy`, a strategy.
+        when: the conditions, which must all hold; without any, the rule always holds.
+        because: the codes it gives as reasons.
+    """
 
     id: RuleId
     then: str
@@ -95,7 +123,12 @@ class Rule(_Part, frozen=True):
 
 
 class Table(_Part, frozen=True):
-    """A decision table with hit policy FIRST over inputs and earlier tables."""
+    """A decision table with hit policy FIRST over inputs and earlier tables.
+
+    Attributes:
+        inputs: what it reads: inputs and tables that stand before it.
+        rules: its rows; the first whose conditions hold fires.
+    """
 
     inputs: Annotated[list[str], msgspec.Meta(min_length=1)]
     rules: Annotated[list[Rule], msgspec.Meta(min_length=1)]
@@ -105,6 +138,12 @@ class Lever(_Part, frozen=True):
     """What can be pulled: always adopted, or as the outcome of a table says.
 
     `verdicts` maps outcomes to verdicts where the table's outcomes are not verdicts themselves.
+
+    Attributes:
+        label: its name for people.
+        always: whether it is adopted in any case.
+        table: the table whose outcome is its verdict.
+        verdicts: outcome of the table to verdict.
     """
 
     label: Text
@@ -114,7 +153,14 @@ class Lever(_Part, frozen=True):
 
 
 class Code(_Part, frozen=True):
-    """A rationale code: what a fired rule says about a lever."""
+    """A rationale code: what a fired rule says about a lever.
+
+    Attributes:
+        lever: the lever it speaks of.
+        effect: what it says of the lever.
+        message: the reason, for people.
+        source: the sources it rests on.
+    """
 
     lever: str
     effect: Literal["supports", "opposes", "blocks", "informs"]
@@ -123,7 +169,13 @@ class Code(_Part, frozen=True):
 
 
 class Statement(_Part, frozen=True):
-    """A sentence of the summary; the first whose condition holds is said."""
+    """A sentence of the summary; the first whose condition holds is said.
+
+    Attributes:
+        id: its name.
+        text: the sentence.
+        when: where it is said.
+    """
 
     id: RuleId
     text: Text
@@ -131,7 +183,17 @@ class Statement(_Part, frozen=True):
 
 
 class Step(_Part, frozen=True):
-    """Something a team does, with the sign by which it knows that it is done."""
+    """Something a team does, with the sign by which it knows that it is done.
+
+    Attributes:
+        id: its name.
+        phase: when to take it.
+        lever: the lever it belongs to.
+        action: what to do.
+        done_when: the sign that it is done.
+        when: where it is advised.
+        source: the sources it rests on.
+    """
 
     id: RuleId
     phase: Literal["now", "next", "later"]
@@ -143,7 +205,13 @@ class Step(_Part, frozen=True):
 
 
 class Recheck(_Part, frozen=True):
-    """An event that should re-open the answer."""
+    """An event that should re-open the answer.
+
+    Attributes:
+        id: its name.
+        event: what happens.
+        when: where it matters.
+    """
 
     id: RuleId
     event: Text
@@ -151,7 +219,13 @@ class Recheck(_Part, frozen=True):
 
 
 class Contradiction(_Part, frozen=True):
-    """A combination of stated inputs that is contradictory or easily misread."""
+    """A combination of stated inputs that is contradictory or easily misread.
+
+    Attributes:
+        code: its name.
+        message: what is odd, and what to do about it.
+        when: the combination of inputs that a profile states.
+    """
 
     code: CodeName
     message: Text
@@ -163,6 +237,16 @@ class Promise(_Part, frozen=True, rename={"if_": "if"}):
 
     `if` + `then_strategy`; `raising` + `never_leaves` (may carry an `if`); `setting` + `never_enters`;
     `reachable_given`.
+
+    Attributes:
+        id: its name.
+        if_: where the promise holds.
+        then_strategy: the only strategies there.
+        raising: the input that goes up by a band, all else equal.
+        never_leaves: the strategies that this never leaves.
+        setting: one input and the bands it is set to, all else equal.
+        never_enters: the strategies that this never enters.
+        reachable_given: the inputs that alone can lead to every strategy.
     """
 
     id: RuleId
@@ -176,7 +260,15 @@ class Promise(_Part, frozen=True, rename={"if_": "if"}):
 
 
 class Example(_Part, frozen=True):
-    """A profile and what the policy says of it; `codes` need only be among those emitted."""
+    """A profile and what the policy says of it; `codes` need only be among those emitted.
+
+    Attributes:
+        id: its name.
+        strategy: the strategy it leads to.
+        profile: input to value; what is left out is unknown.
+        codes: codes that must be among its reasons.
+        outcomes: table to the outcome it must have.
+    """
 
     id: RuleId
     strategy: str
@@ -186,7 +278,25 @@ class Example(_Part, frozen=True):
 
 
 class Document(_Part, frozen=True):
-    """A whole policy as written."""
+    """A whole policy as written.
+
+    Attributes:
+        policy: the name that all versions share.
+        version: the semantic version; `policy diff` proves the step it must take.
+        title: what it is, in words.
+        sources: name to source.
+        inputs: profile field to input, in the order in which the diagram asks.
+        strategies: the answers it can give, with a label for people.
+        levers: name to lever.
+        tables: name to table, in order; the last is `strategy`.
+        codes: name to rationale code.
+        summary: the sentences; the first that holds is said.
+        steps: what to do.
+        recheck: the events that should re-open the answer.
+        warnings: combinations of stated inputs that are odd.
+        promises: laws, proved over all cells.
+        tests: examples, run before the policy is served.
+    """
 
     policy: Name
     version: Version

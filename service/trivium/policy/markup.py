@@ -1,0 +1,48 @@
+"""XML as text: enough of it to write a drawing or a model, escaped."""
+
+from __future__ import annotations
+
+import re
+from xml.sax.saxutils import escape, quoteattr
+
+
+HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
+
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class Markup(str):
+    """Text that is XML already."""
+
+    __slots__ = ()
+
+
+def text(value: str) -> Markup:
+    """Escape text; what XML cannot hold becomes a replacement character."""
+    return Markup(escape(_FORBIDDEN.sub("\ufffd", value)))
+
+
+def element(tag: str, *children: str, **attributes: str | float | None) -> Markup:
+    """Write an element.
+
+    Args:
+        tag: its name.
+        children: markup as it is, other text escaped.
+        attributes: `class_` stands for class and `stroke_width` for stroke-width; None leaves one out.
+    """
+    pairs = {name.strip("_").replace("_", "-"): value for name, value in attributes.items() if value is not None}
+    return node(tag, pairs, *children)
+
+
+def node(tag: str, attributes: dict[str, str | float], *children: str) -> Markup:
+    """Write an element whose attributes are named as they are."""
+    head = tag + "".join(f" {name}={quoteattr(text_of(value))}" for name, value in attributes.items())
+    if not children:
+        return Markup(f"<{head}/>")
+    body = "".join(child if isinstance(child, Markup) else text(child) for child in children)
+    return Markup(f"<{head}>{body}</{tag}>")
+
+
+def text_of(value: str | float) -> str:
+    """Write an attribute's value; numbers short."""
+    return _FORBIDDEN.sub("\ufffd", value) if isinstance(value, str) else f"{value:.6g}"
