@@ -153,7 +153,7 @@ class Advisor:
             _HOLE.sub(rb"%(\1)b", _encode(made).replace(b"%", b"%%")),
             made.strategy,
             made.status,
-            tuple(dict.fromkeys(reason.code for reason in self._reasons(cell, known, {}))),
+            tuple(dict.fromkeys(code for rule in self.policy.decide(cell).fired for code in rule.because)),
             tuple(field.name for field, stated in zip(self.policy.inputs, known, strict=True) if stated),
             self.reference,
         )
@@ -170,10 +170,10 @@ class Advisor:
     ) -> Recommendation:
         """Work out a whole recommendation; `shown` has the value to show per numeric input that was given."""
         policy = self.policy
-        state, _ = policy.state(cell)
+        state, fired = policy.state(cell)
         left_open = unknowns(policy, cell, known)
         ways = flips(policy, cell)
-        reasons = self._reasons(cell, known, shown)
+        reasons = self._reasons(cell, known, fired, shown)
         provisional = len(left_open.reachable) > 1
         questions = [
             Question(
@@ -220,10 +220,11 @@ class Advisor:
     def _named(self, strategies: Sequence[int]) -> list[str]:
         return [self.policy.strategies[strategy] for strategy in strategies]
 
-    def _reasons(self, cell: Cell, known: Known, shown: Mapping[str, Any]) -> list[Reason]:
+    def _reasons(
+        self, cell: Cell, known: Known, fired: Sequence[FiredRule], shown: Mapping[str, Any]
+    ) -> list[Reason]:
         """List the reasons that the fired rules give, in the order of the tables."""
         policy = self.policy
-        _, fired = policy.state(cell)
         reasons = []
         for table, rule in zip(policy.tables, fired, strict=True):
             for name in rule.because:

@@ -85,6 +85,8 @@ class Policy:
         self.document: Document = document
         self.digest = parsed.digest
         self.inputs = tuple(_compile_input(name, spec) for name, spec in document.inputs.items())
+        self.fixed = tuple(at for at, field in enumerate(self.inputs) if field.spec.changed_by == "fixed")
+        self.narrowed: dict[Cell, Any] = {}  # kept by the queries
         self._readers = tuple(field.read for field in self.inputs)
         self.strategies = tuple(document.strategies)
         variables = [Variable(field.name, field.bands) for field in self.inputs]
