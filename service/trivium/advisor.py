@@ -220,9 +220,7 @@ class Advisor:
     def _named(self, strategies: Sequence[int]) -> list[str]:
         return [self.policy.strategies[strategy] for strategy in strategies]
 
-    def _reasons(
-        self, cell: Cell, known: Known, fired: Sequence[FiredRule], shown: Mapping[str, Any]
-    ) -> list[Reason]:
+    def _reasons(self, cell: Cell, known: Known, fired: Sequence[FiredRule], shown: Mapping[str, Any]) -> list[Reason]:
         """List the reasons that the fired rules give, in the order of the tables."""
         policy = self.policy
         reasons = []
@@ -283,7 +281,7 @@ class Advisor:
         field = self.policy.inputs[position]
         if field.cuts is not None:
             return shown.get(field.name)
-        return field.spec.api_values.get(field.bands[cell[position]])
+        return field.values[cell[position]]
 
     def _change(self, position: int, band: int, cell: Cell, known: Known, shown: Mapping[str, Any]) -> Change:
         field = self.policy.inputs[position]
@@ -294,7 +292,7 @@ class Advisor:
             field.name,
             _range(field, now, now) if assumed_number else self._value(position, cell, shown),
             known[position],
-            _range(field, band, band) if is_number else field.spec.api_values[field.bands[band]],
+            _range(field, band, band) if is_number else field.values[band],  # type: ignore[arg-type]  # stated
         )
 
     def _levers(self, state: Sequence[int], reasons: Sequence[Reason]) -> dict[str, LeverVerdict]:

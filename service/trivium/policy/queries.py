@@ -258,6 +258,13 @@ def _support(narrowed: _Narrowed, leaf: Root) -> set[int]:
     return {level for level, _ in unique}
 
 
+_Sets: TypeAlias = dict[int, tuple[int, Targets]]
+"""Sets of changes of one size: a bit mask of their inputs to band steps and targets."""
+
+_Smallest: TypeAlias = list[tuple[int, _Sets] | None]
+"""Per strategy the size and the sets of the smallest changes that lead there; None where nothing does."""
+
+
 def _smallest_changes(policy: Policy, cell: Cell, narrowed: _Narrowed) -> list[tuple[int, Targets]]:
     """List (strategy, targets) of every smallest set of changes to the inputs of a narrowed diagram.
 
@@ -265,44 +272,55 @@ def _smallest_changes(policy: Policy, cell: Cell, narrowed: _Narrowed) -> list[t
     is, below each child, a smallest set there. Sets are keyed by their inputs; of two targets for the same inputs the
     one with fewer band steps stays, then the one earlier in document order.
     """
-    best: list[dict[int, _Smallest]] = []
-
-    def at(root: Root) -> dict[int, _Smallest]:
-        return best[root] if root >= 0 else {~root: _UNCHANGED}
-
+    count = len(policy.strategies)
+    leaves: list[_Smallest] = [
+        [(0, {0: (0, ())}) if strategy == leaf else None for strategy in range(count)] for leaf in range(count)
+    ]
+    best: list[_Smallest] = []
     for level, children in narrowed.nodes:
         now = cell[level]
-        found = {strategy: _Smallest(small.size, dict(small.sets)) for strategy, small in at(children[now]).items()}
-        for band in policy.inputs[level].stated:
-            if band == now:
-                continue
-            for strategy, small in at(children[band]).items():
-                size = small.size + 1
-                kept = found.get(strategy)
-                if kept is None or size < kept.size:
-                    kept = found[strategy] = _Smallest(size, {})
-                elif size > kept.size:
+        stay = children[now]
+        found = list(best[stay] if stay >= 0 else leaves[~stay])
+        own = [False] * count
+        for child, (steps, band) in _nearest(children, now, policy.inputs[level].stated).items():
+            for strategy, there in enumerate(best[child] if child >= 0 else leaves[~child]):
+                if there is None:
                     continue
-                for inputs, (steps, targets) in small.sets.items():
-                    changed = (steps + abs(band - now), ((level, band), *targets))
-                    key = inputs | 1 << level
-                    if key not in kept.sets or changed < kept.sets[key]:
-                        kept.sets[key] = changed
+                size = there[0] + 1
+                here = found[strategy]
+                if here is not None and size > here[0]:
+                    continue
+                sets: _Sets = {
+                    mask | 1 << level: (more + steps, ((level, band), *targets))
+                    for mask, (more, targets) in there[1].items()
+                }
+                if here is None or size < here[0]:
+                    found[strategy] = (size, sets)
+                else:
+                    kept = here[1] if own[strategy] else dict(here[1])  # not in place: children are shared
+                    for mask, changed in sets.items():
+                        if mask not in kept or changed < kept[mask]:
+                            kept[mask] = changed
+                    found[strategy] = (size, kept)
+                own[strategy] = True
         best.append(found)
+    root = narrowed.root
     current = policy.diagrams.value(policy.root, cell)
     return [
         (strategy, targets)
-        for strategy, small in at(narrowed.root).items()
-        if strategy != current
-        for _, targets in small.sets.values()
+        for strategy, there in enumerate(best[root] if root >= 0 else leaves[~root])
+        if there is not None and strategy != current
+        for _, targets in there[1].values()
     ]
 
 
-class _Smallest(NamedTuple):
-    """The smallest sets of changes to a strategy: their size; per set of inputs (a bit mask) steps and targets."""
-
-    size: int
-    sets: dict[int, tuple[int, Targets]]
-
-
-_UNCHANGED = _Smallest(0, {0: (0, ())})
+def _nearest(children: tuple[Root, ...], now: int, stated: Sequence[int]) -> dict[Root, tuple[int, int]]:
+    """Return, per child that a change leads to, the steps to the nearest band that does, and that band."""
+    nearest: dict[Root, tuple[int, int]] = {}
+    for band in stated:
+        child = children[band]
+        if child != children[now]:
+            reached = (abs(band - now), band)
+            if child not in nearest or reached < nearest[child]:
+                nearest[child] = reached
+    return nearest
