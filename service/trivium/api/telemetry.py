@@ -143,7 +143,7 @@ class Edge:
                 self._metrics.decisions.add(answer.template)
         if (error := state.get("exception")) is not None and not exchange.left:
             self._logger.error("request", line=line, exc_info=error)
-        elif route in QUIET and exchange.status < 400:
+        elif route in QUIET and "problem" not in state:
             self._logger.debug("request", line=line)
         else:
             self._logger.info("request", line=line)
