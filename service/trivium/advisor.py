@@ -180,7 +180,7 @@ class Advisor:
             _HOLE.sub(rb"%(\1)b", encode(made).replace(b"%", b"%%")),
             made.strategy,
             made.status,
-            tuple(dict.fromkeys(reason.code for reason in self._reasons(cell, known, {}))),
+            tuple(dict.fromkeys(code for rule in self.policy.decide(cell).fired for code in rule.because)),
             tuple(field.name for field, stated in zip(self.policy.inputs, known, strict=True) if stated),
             self.reference,
         )
@@ -194,10 +194,10 @@ class Advisor:
     ) -> Recommendation:
         """Work out a whole recommendation."""
         policy = self.policy
-        state, _ = policy.state(cell)
+        state, fired = policy.state(cell)
         left_open = unknowns(policy, cell, known)
         ways = flips(policy, cell)
-        reasons = self._reasons(cell, known, whole.shown)
+        reasons = self._reasons(cell, known, fired, whole.shown)
         provisional = len(left_open.reachable) > 1
         questions = [
             Question(
@@ -245,10 +245,9 @@ class Advisor:
     def _named(self, strategies: Sequence[int]) -> list[str]:
         return [self.policy.strategies[strategy] for strategy in strategies]
 
-    def _reasons(self, cell: Cell, known: Known, shown: Mapping[str, Any]) -> list[Reason]:
+    def _reasons(self, cell: Cell, known: Known, fired: Sequence[FiredRule], shown: Mapping[str, Any]) -> list[Reason]:
         """List the reasons that the fired rules give, in the order of the tables."""
         policy = self.policy
-        _, fired = policy.state(cell)
         reasons = []
         for table, rule in zip(policy.tables, fired, strict=True):
             for name in rule.because:
@@ -307,7 +306,7 @@ class Advisor:
         field = self.policy.inputs[position]
         if field.cuts is not None:
             return shown.get(field.name)
-        return field.spec.api_values.get(field.bands[cell[position]])
+        return field.values[cell[position]]
 
     def _change(self, position: int, band: int, cell: Cell, known: Known, whole: _Whole) -> Change:
         field = self.policy.inputs[position]
@@ -318,7 +317,7 @@ class Advisor:
             field.name,
             _range(field, now, now) if assumed_number else self._value(position, cell, whole.shown),
             known[position],
-            _range(field, band, band) if is_number else field.spec.api_values[field.bands[band]],
+            _range(field, band, band) if is_number else field.values[band],  # type: ignore[arg-type]  # stated
             whole.break_even if field.name == PAYBACK and field.bands[band] in _PAID_BACK else None,
         )
 

@@ -18,7 +18,7 @@ class RequestLine(msgspec.Struct, omit_defaults=True, kw_only=True):
 
     Attributes:
         time: end of the request, UTC.
-        level: `error` when the service failed, `debug` for what machines poll, else `info`.
+        level: `error` when the service failed, `debug` for what machines poll with success, else `info`.
         event: `request`.
         method: HTTP method.
         route: template of the path, or `unmatched`.

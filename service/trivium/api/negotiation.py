@@ -48,7 +48,7 @@ def read_query(request: Request[Any, Any, Any], kind: type[T]) -> T:
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     values: dict[str, Any] = {}
     errors = []
-    for name, text in request.query_params.multi_items():
+    for name, text in request.query_params.items():
         if name not in fields:
             known = nearest_name(name[:80], list(fields)) if fields else "; there are none here"
             errors.append(FieldError("unknown_field", f"unknown parameter{known}", parameter=name[:200]))

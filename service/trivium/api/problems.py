@@ -158,7 +158,8 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     """Answer any exception with its problem document."""
     if isinstance(error, RequestEntityTooLarge):
         limit = request.app.state.service.settings.max_body_bytes
-        error = ProblemError("too-large", f"The body has more than {limit} bytes.", limit=limit)
+        unread = {"Connection": "close"}  # what is left of the body stands before the next request
+        error = ProblemError("too-large", f"The body has more than {limit} bytes.", unread, limit=limit)
     problem = to_problem(error)
     state = request.scope["state"]
     state["problem"] = problem.kind.code

@@ -146,7 +146,7 @@ def _bands(field: CompiledInput) -> InputBands:
     bands = [
         Band(
             field.bands[band],
-            field.spec.api_values.get(field.bands[band]),
+            field.values[band],
             None if field.cuts is None else Range(field.lowest(band), field.limit(band)),
         )
         for band in field.stated

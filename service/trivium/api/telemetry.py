@@ -26,7 +26,7 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
-"""Routes that machines poll: logged at level debug."""
+"""Routes that machines poll: logged at level debug while they succeed."""
 
 DISCONNECTED = 499
 """Logged and counted as status when the caller left before the answer."""
@@ -143,7 +143,7 @@ class Edge:
                 self._metrics.decisions.add(answer.template)
         if (error := state.get("exception")) is not None and not exchange.left:
             self._logger.error("request", line=line, exc_info=error)
-        elif route in QUIET:
+        elif route in QUIET and "problem" not in state:
             self._logger.debug("request", line=line)
         else:
             self._logger.info("request", line=line)

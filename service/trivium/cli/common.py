@@ -123,12 +123,11 @@ def read_profile(file: IO[bytes]) -> Profile:
     Raises:
         Failure: every bad field on a line of its own.
     """
+    name = getattr(file, "name", "<stdin>")
     try:
         return parse_profile(file.read())
     except InvalidInputError as error:
-        lines = [
-            f"{file.name}: {(problem.pointer or '')[1:] or 'profile'}: {problem.detail}" for problem in error.errors
-        ]
+        lines = [f"{name}: {(problem.pointer or '')[1:] or 'profile'}: {problem.detail}" for problem in error.errors]
         raise Failure("\n".join(lines), INVALID_INPUT) from None
 
 

@@ -8,9 +8,8 @@ import gc
 import os
 import signal
 import socket
-import sys
 from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -22,14 +21,18 @@ from trivium.errors import SettingsError
 from trivium.policy import PolicyError
 
 
+if TYPE_CHECKING:
+    from litestar import Litestar
+
+
 CONNECTIONS = 1024
 """Open connections at once; granian's `backpressure` counts connections, idle ones too, and lets further ones wait."""
 
 DRAIN_SECONDS = 20
 """How long requests may take to finish after SIGTERM."""
 
-START_SECONDS = 0.2
-"""How long signals wait while the worker starts."""
+START_SECONDS = 0.25
+"""How long after the application the server has surely started."""
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
@@ -54,11 +57,18 @@ def serve(host: str, port: int) -> None:
 
 
 @cache
-def application() -> Any:
+def application() -> Litestar:
     """Return the application; made before the server forks, so that nothing is loaded twice and pages are shared."""
     from trivium.api.app import create_app  # noqa: PLC0415 - only serving needs the web framework
 
-    return create_app()
+    app = create_app()
+    app.on_startup.append(_listen_soon)
+    return app
+
+
+def _listen_soon() -> None:
+    """Let the worker's pending signals through, once its server listens to them."""
+    asyncio.get_running_loop().call_later(START_SECONDS, signal.pthread_sigmask, signal.SIG_UNBLOCK, STOPS)
 
 
 def _run(address: str, port: int) -> None:
@@ -80,27 +90,21 @@ def _run(address: str, port: int) -> None:
         log_access=False,
         log_level=LogLevels.error,
     )
-    os.register_at_fork(  # a worker that is told to stop before its loop runs would not notice: let signals wait
+    os.register_at_fork(  # a worker that is told to stop before it serves would not notice: its signals wait
         before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOPS),
         after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOPS),
     )
     gc.collect()
     gc.freeze()  # the collector would write to pages that the worker shares
     try:
-        server.serve(target_loader=_application_in_worker, wrap_loader=False)
+        server.serve(target_loader=application, wrap_loader=False)
     except SystemExit as stop:
         if stop.code and not server.interrupt_signal:
             raise Failure("Error: the worker ended unexpectedly; see the log above", CANNOT_START) from None
 
 
 def _stop(*_: object) -> None:
-    sys.exit(0)
-
-
-def _application_in_worker() -> Any:
-    """Return the application, and listen to signals again once the worker's loop runs."""
-    asyncio.get_event_loop().call_later(START_SECONDS, signal.pthread_sigmask, signal.SIG_UNBLOCK, STOPS)
-    return application()
+    os._exit(0)  # an exception could get lost, in an import for one
 
 
 def _check_address(host: str, port: int) -> str:

@@ -32,6 +32,7 @@ class CompiledInput(msgspec.Struct, frozen=True, eq=False):
         bands: all bands in order, the starting band first where there is one.
         stated: indexes of the bands a profile can state.
         assumed: index of the band read when the input is unknown.
+        values: API value per band; None for the starting band and for bands of numbers.
         cuts: lowest value per stated band, for numbers.
         read: API value, or None for unknown, to band index.
     """
@@ -41,6 +42,7 @@ class CompiledInput(msgspec.Struct, frozen=True, eq=False):
     bands: tuple[str, ...]
     stated: tuple[int, ...]
     assumed: int
+    values: tuple[str | bool | None, ...]
     cuts: tuple[int | float, ...] | None
     read: Callable[[Any], int]
 
@@ -85,6 +87,8 @@ class Policy:
         self.document: Document = document
         self.digest = parsed.digest
         self.inputs = tuple(_compile_input(name, spec) for name, spec in document.inputs.items())
+        self.fixed = tuple(at for at, field in enumerate(self.inputs) if field.spec.changed_by == "fixed")
+        self.narrowed: dict[Cell, Any] = {}  # kept by the queries
         self._readers = tuple(field.read for field in self.inputs)
         self.strategies = tuple(document.strategies)
         variables = [Variable(field.name, field.bands) for field in self.inputs]
@@ -251,8 +255,11 @@ def _compile_input(name: str, spec: Input) -> CompiledInput:
     assumed = bands.index(spec.when_unknown)
     stated = tuple(range(offset, len(bands)))
     if spec.cuts is None:
-        values: dict[Any, int] = {value: bands.index(band) for band, value in spec.api_values.items()}
-        return CompiledInput(name, spec, bands, stated, assumed, None, (values | {None: assumed}).__getitem__)
+        values = spec.api_values
+        numbered: dict[Any, int] = {None: assumed}
+        numbered |= {value: bands.index(band) for band, value in values.items()}
+        shown = tuple(values.get(band) for band in bands)
+        return CompiledInput(name, spec, bands, stated, assumed, shown, None, numbered.__getitem__)
     cuts = tuple(spec.cuts.values())
 
     def read(value: float | None) -> int:
@@ -262,4 +269,4 @@ def _compile_input(name: str, spec: Input) -> CompiledInput:
             raise ValueError(value)
         return bisect_right(cuts, value) - 1 + offset
 
-    return CompiledInput(name, spec, bands, stated, assumed, cuts, read)
+    return CompiledInput(name, spec, bands, stated, assumed, (None,) * len(bands), cuts, read)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 import msgspec
@@ -10,140 +9,205 @@ import msgspec
 from trivium.policy.compiled import CompiledInput, Policy
 from trivium.policy.diagram import Cell, Root
 from trivium.policy.graph import asked, graph
-from trivium.policy.layout import Layout, Line, arrange
-from trivium.policy.markup import HEAD, Markup, element, node
-
-
-COLORS = ("#0072b2", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#d55e00")
-"""Okabe and Ito's, which people who do not see all colors can tell apart; for the strategies, in document order."""
-
-STYLE = """
-text{font:12px system-ui,"DejaVu Sans",sans-serif;fill:#1b1f24}
-.head{font-size:20px;font-weight:600}.name{font-weight:600}.small{font-size:11px;fill:#57606a}
-.paper{fill:#fff}.band{fill:#f6f8fa}.box{fill:#fff;stroke:#8c959f}.answer{stroke-width:2.5}
-.line{fill:none;stroke:#8c959f}.arrow{fill:#8c959f}
-.on .box,.box.on{stroke:#bf3989;stroke-width:2.5}.line.on{stroke:#bf3989;stroke-width:2.5}.arrow.on{fill:#bf3989}
-.row.on text{font-weight:700}.off{opacity:.28}
-@media (prefers-color-scheme:dark){
-text{fill:#e6edf3}.small{fill:#9198a1}.paper{fill:#0d1117}.band{fill:#151b23}.box{fill:#1c2129;stroke:#6e7681}
-.line{stroke:#6e7681}.arrow{fill:#6e7681}
-.on .box,.box.on{stroke:#f778ba}.line.on{stroke:#f778ba}.arrow.on{fill:#f778ba}}
-"""
-MARGIN, TOP, CHARACTER, ROW = 24, 92, 7.0, 18
+from trivium.policy.layout import Line, arrange
+from trivium.policy.markup import Markup, element
+from trivium.policy.svg import COLORS, TOP, columns, connection, label, lit, picture, width_of
 
 
 def draw_tables(policy: Policy, cell: Cell | None = None) -> str:
-    """Draw the inputs and the tables that read them, up to the strategy; with a cell, what fired and what was asked."""
+    """Draw the inputs and the tables that read them, up to the strategy.
+
+    Args:
+        policy: what to draw.
+        cell: shown in it, with the rules that fired; what the answer did not ask for fades.
+    """
     made = graph(policy)
-    inputs = len(policy.inputs)
-    state, fired = policy.state(cell) if cell is not None else ((), ())
-    path = asked(policy, cell) if cell is not None else set()
-    boxes: list[tuple[str, str, str]] = []  # name, second line, tooltip
-    for position, field in enumerate(policy.inputs):
-        said = field.bands[cell[position]] if cell is not None else f"{len(field.bands)} bands"
-        tip = f"{field.spec.question}\n" + "\n".join(_labels(field, [band]) for band in range(len(field.bands)))
-        boxes.append((field.name, said, tip))
-    for index, table in enumerate(policy.tables):
-        said = f"{len(table.rules)} rules: {_shortened(', '.join(table.outcomes), 34)}"
-        if cell is not None:
-            said = f"{fired[index].id} \u2192 {table.outcomes[fired[index].outcome]}"
-        rules = "\n".join(f"{rule.id} \u2192 {table.outcomes[rule.outcome]}" for rule in table.rules)
-        boxes.append((table.name, said, rules))
-    height, last = 46.0, len(boxes) - 1
-    lines = [Line(source, target) for source, target in made.reads]
-    placed = arrange(
-        {position: (layer, height) for position, layer in enumerate(made.layer)}, lines, 12, 6, lambda line: line.source
-    )
-    columns = _columns([(made.layer[at], _wide(name, said) + 28) for at, (name, said, _) in enumerate(boxes)], 90)
-    on = {position for pair in path for position in pair} | ({last} if cell is not None else set())
-
-    def shown(position: int) -> Markup:
-        name, said, tip = boxes[position]
-        left, wide = columns[made.layer[position]]
-        top = TOP + placed.middle[position] - height / 2
-        kind = "box answer" if position == last else "box"
-        return element(
-            "g",
-            element("title", f"{name}\n{tip}"),
-            element("rect", class_=kind, x=left, y=top, width=wide, height=height, rx=23 if position < inputs else 3),
-            _text(name, left + wide / 2, top + 20, "name", anchor="middle"),
-            _text(said, left + wide / 2, top + 36, "small", anchor="middle"),
-            class_=_lit(position in on, cell),
-        )
-
-    arcs = [
-        _line(
-            _route(line, placed, columns, made.layer),
-            f"{boxes[line.target][0]} reads {boxes[line.source][0]}",
-            _lit((line.source, line.target) in path, cell),
-            arrow=True,
-        )
-        for line in _lit_last(lines, lambda line: (line.source, line.target) in path)
+    height = 46.0
+    layer = dict(enumerate(made.layer))
+    lines = [Line(*read) for read in made.reads]
+    placed = arrange({at: (layer[at], height) for at in layer}, lines, 12, 6, lambda line: line.source)
+    texts = [_about_input(policy, at, cell) for at in range(len(policy.inputs))]
+    texts += [_about_table(policy, at, cell) for at in range(len(policy.tables))]
+    widths = [0.0] * (max(made.layer) + 1)
+    for at, (name, said, _) in enumerate(texts):
+        widths[layer[at]] = max(widths[layer[at]], width_of(name, said) + 28)
+    spots = columns(widths, 90)
+    path = set() if cell is None else asked(policy, cell)
+    asks = {position for read in path for position in read} | {len(texts) - 1}
+    parts = [
+        connection(line, placed, layer, spots, f"{texts[reader][0]} reads {texts[read][0]}", on=on, arrow=True)
+        for line, (read, reader) in zip(lines, made.reads, strict=True)
+        for on in [None if cell is None else (read, reader) in path]
     ]
-    answer = policy.tables[-1].outcomes[state[-1]] if cell is not None else None
-    width = sum(columns[max(made.layer)]) + MARGIN
-    return _picture(
-        policy, "how its tables read the inputs", width, placed.extent, [*arcs, *map(shown, range(len(boxes)))], answer
-    )
+    for at, (name, said, tip) in enumerate(texts):
+        left, width = spots.spans[layer[at]]
+        top = TOP + placed.middle[at] - height / 2
+        kind = "box answer" if at == len(texts) - 1 else "box"
+        round_ends = height / 2 if at < len(policy.inputs) else 3
+        parts.append(
+            element(
+                "g",
+                element("title", tip),
+                element("rect", class_=kind, x=left, y=top, width=width, height=height, rx=round_ends),
+                label(name, left + width / 2, top + 20, "name", "middle"),
+                label(said, left + width / 2, top + 36, "small", "middle"),
+                class_=lit(None if cell is None else at in asks),
+            )
+        )
+    answer = None if cell is None else policy.decide(cell).strategy
+    return picture(policy, "what its tables read", spots.right, TOP + placed.extent, parts, answer)
+
+
+def _about_input(policy: Policy, position: int, cell: Cell | None) -> tuple[str, str, str]:
+    """Return an input's name, what is said below it, and what is said of it at length."""
+    field = policy.inputs[position]
+    bands = [_range(field, band, band) for band in range(len(field.bands))]
+    said = f"{len(bands)} bands" if cell is None else bands[cell[position]]
+    return field.name, said, "\n".join((field.name, field.spec.question, *bands))
+
+
+def _about_table(policy: Policy, position: int, cell: Cell | None) -> tuple[str, str, str]:
+    table = policy.tables[position]
+    rules = [f"{rule.id} \u2192 {table.outcomes[rule.outcome]}" for rule in table.rules]
+    count = "1 rule" if len(rules) == 1 else f"{len(rules)} rules"
+    said = count if cell is None else rules[policy.decide(cell).fired[position].position]
+    return table.name, said, "\n".join((table.name, *rules))
 
 
 class _Row(msgspec.Struct, frozen=True):
     """The bands of a node that lead to the same child."""
 
-    label: str
-    whole: str
-    bands: tuple[int, ...]
+    said: str
+    tip: str
+    bands: frozenset[int]
     child: Root
 
 
+ROW = 18.0
+MOST_CHARACTERS = 24
+
+
 def draw_diagram(policy: Policy, cell: Cell | None = None) -> str:
-    """Draw the reduced diagram: a card per node, its bands merged by where they lead; with a cell, its path."""
+    """Draw the reduced diagram: a card per node with a row per child, a row that leads to a strategy in its color.
+
+    Args:
+        policy: what to draw.
+        cell: its path stands out; all else fades.
+    """
     space = policy.diagrams
     nodes = sorted(space.nodes(policy.root), key=lambda root: (space.levels[root], root))
-    levels = {level: column for column, level in enumerate(sorted({space.levels[root] for root in nodes}))}
-    rows = {root: _rows(policy, policy.inputs[space.levels[root]], space.children[root]) for root in nodes}
-    column = {root: levels[space.levels[root]] for root in nodes}
+    levels = sorted({space.levels[root] for root in nodes})
+    layer = {root: levels.index(space.levels[root]) for root in nodes}
+    rows = {root: _rows(policy.inputs[space.levels[root]], space.children[root]) for root in nodes}
     lines = {
-        (root, index): Line(root, row.child, (index - (len(rows[root]) - 1) / 2) * ROW)
+        (root, row): Line(root, row.child, (index - (len(rows[root]) - 1) / 2) * ROW)
         for root in nodes
         for index, row in enumerate(rows[root])
         if row.child >= 0
     }
-    placed = arrange(
-        {root: (column[root], len(rows[root]) * ROW + 8.0) for root in nodes},
-        list(lines.values()),
-        10,
-        5,
-        lambda line: line.target,
-    )
-    wide = [
-        (at, max([_wide(policy.inputs[level].name), *(_wide(row.label) + 36 for root in nodes
-                  if column[root] == at for row in rows[root])]))
-        for level, at in levels.items()
-    ]  # fmt: skip
-    columns = _columns(wide, 70) if nodes else {}
-    path = _path(policy, cell)
-    low = TOP + 28
-    drawn: list[Markup] = []
-    for level, at in levels.items():
-        left, across = columns[at]
-        field = policy.inputs[level]
-        if at % 2 == 0:
-            drawn.append(
-                element("rect", class_="band", x=left - 12, y=TOP - 16, width=across + 24, height=placed.extent + 56)
+    boxes = {root: (layer[root], len(rows[root]) * ROW + 6) for root in nodes}
+    placed = arrange(boxes, list(lines.values()), 10, 6, lambda line: line.target)
+    widths = [width_of(policy.inputs[level].name) for level in levels]
+    for root in nodes:
+        widths[layer[root]] = max(widths[layer[root]], width_of(*(row.said for row in rows[root])) + 34)
+    spots = columns(widths, 64, TOP + 30)
+    bottom = spots.top + placed.extent
+    parts: list[Markup] = []
+    for number, level in enumerate(levels):
+        left, width = spots.spans[number]
+        if number % 2 == 0:
+            parts.append(
+                element("rect", class_="column", x=left - 10, y=TOP - 8, width=width + 20, height=bottom - TOP + 18)
             )
-        heading = _text(field.name, left + across / 2, TOP + 4, "name", anchor="middle")
-        drawn.append(element("g", element("title", field.spec.question), heading))
-    drawn += [
-        _line(
-            _route(line, placed, columns, column, low),
-            f"{policy.inputs[space.levels[root]].name}: {rows[root][index].whole}",
-            _lit((root, index) in path, cell),
+        parts.append(
+            element(
+                "g",
+                element("title", policy.inputs[level].spec.question),
+                label(policy.inputs[level].name, left + width / 2, TOP + 10, "name", "middle"),
+            )
         )
-        for (root, index), line in _lit_last(list(lines.items()), lambda one: _on(path, one[0], rows))
-    ]
-    return ""
+    path = set() if cell is None else _path(policy, cell)
+    drawn = [((root, row), None if cell is None else root in path and _band(policy, cell, root) in row.bands)
+             for root in nodes for row in rows[root]]  # fmt: skip
+    taken = {key for key, on in drawn if on}
+    for key, on in sorted(((key, on) for key, on in drawn if key in lines), key=lambda one: bool(one[1])):
+        tip = f"{policy.inputs[space.levels[key[0]]].name}: {key[1].tip}"
+        parts.append(connection(lines[key], placed, layer, spots, tip, on=on))
+    for root in nodes:
+        left, width = spots.spans[layer[root]]
+        top = spots.top + placed.middle[root] - boxes[root][1] / 2
+        card = [element("rect", class_="box", x=left, y=top, width=width, height=boxes[root][1], rx=4)]
+        for index, row in enumerate(rows[root]):
+            card.append(_drawn(policy, row, left, width, top + 3 + index * ROW, taken=(root, row) in taken))
+        parts.append(element("g", *card, class_=lit(None if cell is None else root in path)))
+    answer = None if cell is None else policy.diagrams.value(policy.root, cell)
+    shows = f"its {len(nodes)} nodes for {policy.cells:,} cells"
+    return picture(policy, shows, spots.right, bottom, parts, answer)
 
 
-def _on(path: object, key: object, rows: object) -> bool:
-    return False
+def _drawn(policy: Policy, row: _Row, left: float, width: float, top: float, *, taken: bool) -> Markup:
+    """Draw a row of a card; one that leads to a strategy is tinted, with a swatch at the end."""
+    parts = []
+    tip = row.tip
+    if row.child < 0:
+        tint = COLORS[~row.child % len(COLORS)]
+        tip = f"{row.tip} \u2192 {policy.document.strategies[policy.strategies[~row.child]]}"
+        parts += [
+            element("rect", x=left + 3, y=top, width=width - 6, height=ROW - 1, fill=tint, fill_opacity=0.2),
+            element("rect", x=left + width - 18, y=top + 2.5, width=12, height=12, rx=3, fill=tint),
+        ]
+    said = label(row.said, left + 8, top + 13, "taken" if taken else None)
+    return element("g", element("title", tip), *parts, said)
+
+
+def _path(policy: Policy, cell: Cell) -> set[Root]:
+    space = policy.diagrams
+    found, root = set(), policy.root
+    while root >= 0:
+        found.add(root)
+        root = space.children[root][cell[space.levels[root]]]
+    return found
+
+
+def _band(policy: Policy, cell: Cell, root: Root) -> int:
+    return cell[policy.diagrams.levels[root]]
+
+
+def _rows(field: CompiledInput, children: tuple[Root, ...]) -> list[_Row]:
+    """Merge the bands of a node by child, in the order of their first bands."""
+    bands: dict[Root, list[int]] = {}
+    for band, child in enumerate(children):
+        bands.setdefault(child, []).append(band)
+    most = max(bands.values(), key=len)
+    rows = []
+    for child, some in bands.items():
+        whole = _some(field, some)
+        said = whole if len(whole) <= MOST_CHARACTERS else f"{whole[: MOST_CHARACTERS - 1]}\u2026"
+        if said != whole and some is most:
+            said = "otherwise"
+        rows.append(_Row(said, whole, frozenset(some), child))
+    return rows
+
+
+def _some(field: CompiledInput, bands: list[int]) -> str:
+    """Name some bands; neighboring ones of a number as one range."""
+    if field.cuts is None:
+        return ", ".join(field.bands[band] for band in bands)
+    runs = [[band for _, band in run] for _, run in groupby(enumerate(bands), lambda one: one[1] - one[0])]
+    parts = []
+    for run in runs:
+        if run[0] not in field.stated:
+            parts.append(field.bands[run.pop(0)])
+        if run:
+            parts.append(_range(field, run[0], run[-1]))
+    return ", ".join(parts)
+
+
+def _range(field: CompiledInput, first: int, last: int) -> str:
+    """Write the range of neighboring bands of a number; for all else the name of the band."""
+    if field.cuts is None or first not in field.stated:
+        return field.bands[first]
+    at_least, below = field.lowest(first), field.limit(last)
+    if at_least is None:
+        return "any" if below is None else f"< {below:,}"
+    return f"\u2265 {at_least:,}" if below is None else f"{at_least:,} to < {below:,}"

@@ -86,6 +86,5 @@ def _position(policy: Policy, name: str) -> int:
 
 def _bands(field: CompiledInput) -> list[MapBand]:
     return [
-        MapBand(field.bands[band], field.spec.api_values.get(field.bands[band]), field.lowest(band), field.limit(band))
-        for band in field.stated
+        MapBand(field.bands[band], field.values[band], field.lowest(band), field.limit(band)) for band in field.stated
     ]

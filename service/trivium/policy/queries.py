@@ -7,14 +7,13 @@ those once. Nothing is sampled and nothing is approximated.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import combinations
 from math import log2
 from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from trivium.policy.compiled import Known, Policy
-from trivium.policy.diagram import Cell, Root
+from trivium.policy.compiled import CompiledInput, Known, Policy
+from trivium.policy.diagram import FALSE, TRUE, Cell, Root
 
 
 Targets: TypeAlias = tuple[tuple[int, int], ...]
@@ -51,12 +50,13 @@ class Unknowns(msgspec.Struct, frozen=True):
 
 
 class _Narrowed(msgspec.Struct, frozen=True):
-    """A diagram over the free inputs of a cell only.
+    """A diagram over some inputs of a cell only.
 
-    `nodes` lists (level, children), each after its children; a root is an index into it or, negative, a leaf.
+    `nodes` lists (level, children), each after its children and all below `root`; a root is an index into it or,
+    negative, a leaf.
     """
 
-    nodes: list[tuple[int, tuple[Root, ...]]]
+    nodes: Sequence[tuple[int, tuple[Root, ...]]]
     root: Root
 
 
@@ -68,14 +68,14 @@ def unknowns(policy: Policy, cell: Cell, known: Known) -> Unknowns:
     that remain, then document order. An input that no completion depends on is not asked for.
     """
     free = [field.stated if not given else None for field, given in zip(policy.inputs, known, strict=True)]
-    narrowed = _narrow(policy, cell, free)
+    narrowed = _narrow(_whole(policy), free, cell)
     if narrowed.root < 0:
         return Unknowns((~narrowed.root,), ())
     histograms = _histograms(policy, narrowed, free)
     reachable = {strategy for per_band in histograms.values() for counts in per_band for strategy in counts}
     ranked = sorted(histograms, key=lambda position: (*_worth(histograms[position]), position))
-    pivotal = _pivotal(narrowed)
-    questions = tuple(OpenQuestion(position, pivotal[position]) for position in ranked)
+    pivotal = _pivotal(narrowed, reachable)
+    questions = tuple([OpenQuestion(position, tuple(pivotal[position])) for position in ranked])
     return Unknowns(tuple(sorted(reachable)), questions)
 
 
@@ -86,11 +86,13 @@ def flips(policy: Policy, cell: Cell) -> tuple[Flip, ...]:
     `fixed` never change. Per set of inputs there is one target: fewest band steps, ties by document order. A starting
     band is left by a change, and is never a target.
     """
-    anyway = _smallest_changes(policy, cell, ("action", "circumstance"))
-    by_action = _smallest_changes(policy, cell, ("action",))
+    changeable = _changeable(policy, cell)
+    actionable = _narrow(
+        changeable, [_bands(field) if field.spec.changed_by == "action" else None for field in policy.inputs], cell
+    )
     found: dict[tuple[int, Targets], Flip] = {}
-    for changes in (anyway, by_action):
-        for strategy, targets in changes:
+    for narrowed in (changeable, actionable):
+        for strategy, targets in _smallest_changes(policy, cell, narrowed):
             acted = all(policy.inputs[position].spec.changed_by == "action" for position, _ in targets)
             found[strategy, targets] = Flip(strategy, targets, acted)
     return tuple(sorted(found.values(), key=lambda flip: (len(flip.targets), flip.strategy, flip.targets)))
@@ -101,33 +103,71 @@ def margin(flips: Sequence[Flip]) -> int | None:
     return min((len(flip.targets) for flip in flips), default=None)
 
 
-def _narrow(policy: Policy, cell: Cell, free: Sequence[tuple[int, ...] | None]) -> _Narrowed:
-    """Hold every input without free bands at the cell's band and reduce what is left."""
-    levels, children = policy.diagrams.levels, policy.diagrams.children
+def _whole(policy: Policy) -> _Narrowed:
+    """Return the policy's own diagram, nothing narrowed."""
+    if not policy.narrowed:
+        nodes = policy.diagrams.nodes(policy.root)
+        index = {node: position for position, node in enumerate(nodes)}
+        renamed = [
+            (policy.diagrams.levels[node], tuple(index.get(child, child) for child in policy.diagrams.children[node]))
+            for node in nodes
+        ]
+        policy.narrowed[()] = _Narrowed(renamed, index.get(policy.root, policy.root))
+    whole: _Narrowed = policy.narrowed[()]
+    return whole
+
+
+_KEPT = 4096
+"""Most narrowed diagrams kept per policy; there is one per combination of the fixed inputs."""
+
+
+def _changeable(policy: Policy, cell: Cell) -> _Narrowed:
+    """Return the diagram over the inputs that may change, the fixed ones held; kept, for many cells share it."""
+    fixed = tuple([cell[level] for level in policy.fixed])
+    narrowed = policy.narrowed.get(fixed)
+    if narrowed is None or not fixed:
+        free = [None if field.spec.changed_by == "fixed" else _bands(field) for field in policy.inputs]
+        narrowed = _narrow(_whole(policy), free, cell)
+        if fixed and len(policy.narrowed) < _KEPT:
+            policy.narrowed[fixed] = narrowed
+    return narrowed
+
+
+def _bands(field: CompiledInput) -> range:
+    return range(len(field.bands))
+
+
+def _narrow(diagram: _Narrowed, free: Sequence[Sequence[int] | None], cell: Cell) -> _Narrowed:
+    """Hold every input without free bands at the cell's band, keep the free bands of the others, and reduce."""
     nodes: list[tuple[int, tuple[Root, ...]]] = []
     unique: dict[tuple[int, tuple[Root, ...]], Root] = {}
     memo: dict[Root, Root] = {}
+    old = diagram.nodes
 
     def walk(root: Root) -> Root:
-        while root >= 0 and free[levels[root]] is None:
-            root = children[root][cell[levels[root]]]
-        if root < 0:
+        while root >= 0:
+            level, below = old[root]
+            bands = free[level]
+            if bands is not None:
+                break
+            root = below[cell[level]]
+        else:
             return root
         narrowed = memo.get(root)
         if narrowed is None:
-            level = levels[root]
-            below = children[root]
-            kept = tuple([walk(below[band]) for band in free[level]])  # type: ignore[union-attr]  # free here
+            kept = tuple([walk(below[band]) for band in bands])
             if kept.count(kept[0]) == len(kept):
                 narrowed = kept[0]
             else:
-                narrowed = unique.setdefault((level, kept), len(nodes))
-                if narrowed == len(nodes):
-                    nodes.append((level, kept))
+                key = (level, kept)
+                narrowed = unique.get(key)
+                if narrowed is None:
+                    narrowed = unique[key] = len(nodes)
+                    nodes.append(key)
             memo[root] = narrowed
         return narrowed
 
-    return _Narrowed(nodes, walk(policy.root))
+    return _Narrowed(nodes, walk(diagram.root))
 
 
 def _histograms(
@@ -147,26 +187,28 @@ def _histograms(
     nodes, root = narrowed.nodes, narrowed.root
 
     counts: list[int] = []
-
-    def edge(level: int, child: Root) -> int:
-        """Return the histogram of an edge: the child's, times the free inputs that the edge skips."""
-        if child < 0:
-            return below[level + 1] << (width * ~child)
-        return counts[child] * (below[level + 1] // below[nodes[child][0]])
-
+    edges: list[list[int]] = []  # per node and band: the child's histogram, times the free inputs that the edge skips
     for level, children in nodes:
-        counts.append(sum([edge(level, child) for child in children]))
+        rest = below[level + 1]
+        row = [
+            rest << (width * ~child) if child < 0 else counts[child] * (rest // below[nodes[child][0]])
+            for child in children
+        ]
+        edges.append(row)
+        counts.append(sum(row))
     ways = [0] * len(nodes)
     ways[root] = below[0] // below[nodes[root][0]]
     through: dict[int, list[int]] = {}
     for index in range(len(nodes) - 1, -1, -1):
         level, children = nodes[index]
-        reach = ways[index]
-        per_band = through.setdefault(level, [0] * len(children))
+        reach, rest = ways[index], below[level + 1]
+        per_band = through.get(level)
+        if per_band is None:
+            per_band = through[level] = [0] * len(children)
         for band, child in enumerate(children):
-            per_band[band] += reach * edge(level, child)
+            per_band[band] += reach * edges[index][band]
             if child >= 0:
-                ways[child] += reach * (below[level + 1] // below[nodes[child][0]])
+                ways[child] += reach * (rest // below[nodes[child][0]])
     everything = counts[root] * ways[root]
     mask = (1 << width) - 1
     histograms = {}
@@ -194,105 +236,91 @@ def _worth(per_band: list[dict[int, int]]) -> tuple[float, float]:
     return sum(map(len, per_band)) / len(per_band), round(entropy / len(per_band), 9)
 
 
-def _pivotal(narrowed: _Narrowed) -> dict[int, tuple[int, ...]]:
-    """Return, per input that matters, the strategies on either side of a difference that it makes by itself."""
-    nodes = narrowed.nodes
-    masks: list[int] = []  # per node, the strategies below it, as bits
-    memo: dict[tuple[Root, Root], int] = {}
-
-    def below(root: Root) -> int:
-        return masks[root] if root >= 0 else 1 << ~root
-
-    def differing(one: Root, other: Root) -> int:
-        """Return the strategies that two functions give where they differ."""
-        if one == other:
-            return 0
-        if not below(one) & below(other):
-            return below(one) | below(other)
-        key = (one, other) if one < other else (other, one)
-        if (found := memo.get(key)) is None:
-            levels = [nodes[root][0] if root >= 0 else _LEAF for root in key]
-            width = len(nodes[key[levels[1] < levels[0]]][1])
-            sides = [
-                nodes[root][1] if level == min(levels) else (root,) * width
-                for root, level in zip(key, levels, strict=True)
-            ]
-            found = memo[key] = _union(differing(*pair) for pair in zip(*sides, strict=True))
-        return found
-
-    pivotal: dict[int, int] = {}
-    for level, children in nodes:
-        masks.append(_union(map(below, children)))
-        found = pivotal.get(level, 0)
-        for one, other in combinations(children, 2):
-            if found & masks[-1] == masks[-1]:
-                break  # every strategy below is known to be decided by this input already
-            found |= differing(one, other)
-        pivotal[level] = found
-    return {
-        level: tuple(strategy for strategy in range(found.bit_length()) if found >> strategy & 1)
-        for level, found in pivotal.items()
-    }
+def _pivotal(narrowed: _Narrowed, strategies: Iterable[int]) -> dict[int, list[int]]:
+    """Return, per input, the strategies it is pivotal for: whether the answer is that strategy depends on the input."""
+    pivotal: dict[int, list[int]] = {}
+    for strategy in sorted(strategies):
+        for level in _support(narrowed, ~strategy):
+            pivotal.setdefault(level, []).append(strategy)
+    return pivotal
 
 
-_LEAF = 1 << 30
-"""The level of a leaf: after every input."""
+def _support(narrowed: _Narrowed, leaf: Root) -> set[int]:
+    """Return the inputs that "the answer is this leaf" depends on: the levels of that predicate's reduced diagram."""
+    reduced: list[Root] = []
+    unique: dict[tuple[int, tuple[Root, ...]], Root] = {}
+    for level, children in narrowed.nodes:
+        below = tuple([reduced[child] if child >= 0 else (TRUE if child == leaf else FALSE) for child in children])
+        if below.count(below[0]) == len(below):
+            reduced.append(below[0])
+        else:
+            reduced.append(unique.setdefault((level, below), len(unique)))
+    return {level for level, _ in unique}
 
 
-def _union(masks: Iterable[int]) -> int:
-    union = 0
-    for mask in masks:
-        union |= mask
-    return union
+_Sets: TypeAlias = dict[int, tuple[int, Targets]]
+"""Sets of changes of one size: a bit mask of their inputs to band steps and targets."""
+
+_Smallest: TypeAlias = list[tuple[int, _Sets] | None]
+"""Per strategy the size and the sets of the smallest changes that lead there; None where nothing does."""
 
 
-def _smallest_changes(policy: Policy, cell: Cell, changed_by: tuple[str, ...]) -> list[tuple[int, Targets]]:
-    """List (strategy, targets) of every smallest set of changes to the inputs that `changed_by` frees.
+def _smallest_changes(policy: Policy, cell: Cell, narrowed: _Narrowed) -> list[tuple[int, Targets]]:
+    """List (strategy, targets) of every smallest set of changes to the inputs of a narrowed diagram.
 
-    One pass up the narrowed diagram. Per node and strategy it keeps the sets of the smallest size only: a smallest set
-    at a node is, below each child, a smallest set there. Sets are keyed by their inputs; of two targets for the same
-    inputs the one with fewer band steps stays, then the one earlier in document order.
+    One pass up the diagram. Per node and strategy it keeps the sets of the smallest size only: a smallest set at a node
+    is, below each child, a smallest set there. Sets are keyed by their inputs; of two targets for the same inputs the
+    one with fewer band steps stays, then the one earlier in document order.
     """
-    free = [tuple(range(len(field.bands))) if field.spec.changed_by in changed_by else None for field in policy.inputs]
-    narrowed = _narrow(policy, cell, free)
-    best: list[dict[int, _Smallest]] = []
-
-    def at(root: Root) -> dict[int, _Smallest]:
-        return best[root] if root >= 0 else {~root: _UNCHANGED}
-
+    count = len(policy.strategies)
+    leaves: list[_Smallest] = [
+        [(0, {0: (0, ())}) if strategy == leaf else None for strategy in range(count)] for leaf in range(count)
+    ]
+    best: list[_Smallest] = []
     for level, children in narrowed.nodes:
         now = cell[level]
-        found = {strategy: _Smallest(small.size, dict(small.sets)) for strategy, small in at(children[now]).items()}
-        for band in policy.inputs[level].stated:
-            if band == now:
-                continue
-            for strategy, small in at(children[band]).items():
-                size = small.size + 1
-                kept = found.get(strategy)
-                if kept is None or size < kept.size:
-                    kept = found[strategy] = _Smallest(size, {})
-                elif size > kept.size:
+        stay = children[now]
+        found = list(best[stay] if stay >= 0 else leaves[~stay])
+        own = [False] * count
+        for child, (steps, band) in _nearest(children, now, policy.inputs[level].stated).items():
+            for strategy, there in enumerate(best[child] if child >= 0 else leaves[~child]):
+                if there is None:
                     continue
-                for inputs, (steps, targets) in small.sets.items():
-                    changed = (steps + abs(band - now), ((level, band), *targets))
-                    key = inputs | 1 << level
-                    if key not in kept.sets or changed < kept.sets[key]:
-                        kept.sets[key] = changed
+                size = there[0] + 1
+                here = found[strategy]
+                if here is not None and size > here[0]:
+                    continue
+                sets: _Sets = {
+                    mask | 1 << level: (more + steps, ((level, band), *targets))
+                    for mask, (more, targets) in there[1].items()
+                }
+                if here is None or size < here[0]:
+                    found[strategy] = (size, sets)
+                else:
+                    kept = here[1] if own[strategy] else dict(here[1])  # not in place: children are shared
+                    for mask, changed in sets.items():
+                        if mask not in kept or changed < kept[mask]:
+                            kept[mask] = changed
+                    found[strategy] = (size, kept)
+                own[strategy] = True
         best.append(found)
+    root = narrowed.root
     current = policy.diagrams.value(policy.root, cell)
     return [
         (strategy, targets)
-        for strategy, small in at(narrowed.root).items()
-        if strategy != current
-        for _, targets in small.sets.values()
+        for strategy, there in enumerate(best[root] if root >= 0 else leaves[~root])
+        if there is not None and strategy != current
+        for _, targets in there[1].values()
     ]
 
 
-class _Smallest(NamedTuple):
-    """The smallest sets of changes to a strategy: their size; per set of inputs (a bit mask) steps and targets."""
-
-    size: int
-    sets: dict[int, tuple[int, Targets]]
-
-
-_UNCHANGED = _Smallest(0, {0: (0, ())})
+def _nearest(children: tuple[Root, ...], now: int, stated: Sequence[int]) -> dict[Root, tuple[int, int]]:
+    """Return, per child that a change leads to, the steps to the nearest band that does, and that band."""
+    nearest: dict[Root, tuple[int, int]] = {}
+    for band in stated:
+        child = children[band]
+        if child != children[now]:
+            reached = (abs(band - now), band)
+            if child not in nearest or reached < nearest[child]:
+                nearest[child] = reached
+    return nearest
