@@ -124,7 +124,9 @@ class Advisor:
         economics = self._assess(profile)
         cell, known = self._read(values, economics)
         shown = {name: canonical(values[column]) for name, _, column in self._numbers}
-        whole = _Whole(shown, economics, _break_even(economics), self.identify(profile), profile.id, self._ignored(values))
+        whole = _Whole(
+            shown, economics, _break_even(economics), self.identify(profile), profile.id, self._ignored(values)
+        )
         return self._advise(cell, known, explain, whole)
 
     def answer(self, profile: Profile, explain: Explain = "full") -> Answer:

@@ -1,14 +1,22 @@
 """Asking one question at a time: always the one that matters most, and none once the answer is settled.
 
-An interview is a value: every answer makes the next one. It knows what a policy reads, and neither terminals nor texts.
+An interview is a value: each answer makes the next one, and nothing here knows who asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+import re
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import TypeAlias
 
+from trivium.errors import InvalidInputError
 from trivium.policy import CompiledInput, Policy, unknowns
+from trivium.profile import make_profile
+
+
+Value: TypeAlias = str | bool | int | float
 
 
 class Interview:
@@ -17,7 +25,7 @@ class Interview:
     Args:
         policy: the policy that decides.
         answers: per input its API value; None is unknown.
-        skipped: inputs that nobody knows, which are not asked for again and stay assumed.
+        skipped: inputs that nobody knows: they are not asked for again, and stay assumed.
 
     Attributes:
         reachable: the strategies that are still possible, in document order.
@@ -29,7 +37,7 @@ class Interview:
     """
 
     def __init__(
-        self, policy: Policy, answers: Mapping[str, Any] | None = None, skipped: frozenset[str] = frozenset()
+        self, policy: Policy, answers: Mapping[str, Value | None] | None = None, skipped: frozenset[str] = frozenset()
     ) -> None:
         self.policy = policy
         self.answers = dict(answers or {})
@@ -49,16 +57,20 @@ class Interview:
         """Whether no answer can change the strategy any more."""
         return len(self.reachable) == 1
 
-    def answer(self, value: Any) -> Interview:
-        """Go on with an answer to the question asked.
+    def answer(self, value: Value) -> Interview:
+        """Go on with an answer to what is asked.
 
         Raises:
-            ValueError: no band holds the value.
+            ValueError: nothing is asked, or no band holds the value.
         """
         return Interview(self.policy, {**self.answers, self._asked: value}, self.skipped)
 
     def skip(self) -> Interview:
-        """Go on without an answer: the input stays assumed, and is not asked for again."""
+        """Go on without an answer to what is asked.
+
+        Raises:
+            ValueError: nothing is asked.
+        """
         return Interview(self.policy, self.answers, self.skipped | {self._asked})
 
     @property
@@ -71,16 +83,61 @@ class Interview:
         return tuple(self.policy.strategies[strategy] for strategy in strategies)
 
 
-def questions_asked(policy: Policy, complete: Mapping[str, Any]) -> list[str]:
-    """Return the inputs that an interview asks for, in order, when every answer is known.
+def choices(field: CompiledInput) -> dict[str, str | bool]:
+    """Return what an answer may say, with the API value it means; empty for numbers."""
+    values = [field.values[band] for band in field.stated]
+    words = {True: "yes", False: "no"}
+    return {words[value] if isinstance(value, bool) else value: value for value in values if value is not None}
 
-    Args:
-        policy: the policy that decides.
-        complete: a value for each of its inputs.
+
+def read_answer(field: CompiledInput, text: str) -> Value:
+    """Read what somebody types: a choice or the beginning of one, yes or no, a number such as 10000 or 10,000.
+
+    Raises:
+        ValueError: the text says what is allowed.
     """
-    interview = Interview(policy)
-    asked = []
-    while interview.asking is not None:
-        asked.append(interview.asking.name)
-        interview = interview.answer(complete[interview.asking.name])
-    return asked
+    said = text.strip().lower()
+    if field.cuts is not None:
+        value: Value = _number(said)
+    else:
+        allowed = choices(field)
+        synonyms = {"true": "yes", "false": "no"} if "yes" in allowed else {}
+        said = synonyms.get(said, said)
+        meant = [said] if said in allowed else [word for word in allowed if said and word.startswith(said)]
+        if len(meant) > 1:
+            raise ValueError(f"that could be {' or '.join(meant)}")
+        if not meant and isinstance(next(iter(allowed.values())), bool):
+            raise ValueError("answer yes or no")
+        value = allowed[meant[0]] if meant else said
+    try:
+        make_profile({field.name: value})
+    except InvalidInputError as error:
+        raise ValueError(error.errors[0].detail) from None
+    return value
+
+
+def _number(said: str) -> float:
+    """Read a number, with or without marks between thousands."""
+    try:
+        number = float(re.sub(r"(?<=\d)[,_ ](?=\d{3}(?!\d))", "", said))
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError("expected a number, such as 500 or 10,000")
+    return number
+
+
+def every_interview(policy: Policy) -> Iterator[tuple[Interview, Fraction]]:
+    """Yield how each possible interview ends, with the share of use cases that go this way.
+
+    Every question is answered, and in each input every band is as likely as the other; so the shares add up to 1.
+    """
+    open_ones = [(Interview(policy), Fraction(1))]
+    while open_ones:
+        interview, share = open_ones.pop()
+        field = interview.asking
+        if field is None:
+            yield interview, share
+        else:
+            answers: tuple[Value, ...] = field.cuts or tuple(choices(field).values())
+            open_ones.extend((interview.answer(answer), share / len(answers)) for answer in answers)

@@ -87,7 +87,9 @@ PAYBACK = "payback_months"
 """The one derived input: the band of the payback that `costs` give. No profile states it."""
 
 VOCABULARY: Vocabulary = {
-    **{field.name: _field(field.type) for field in msgspec.structs.fields(Profile) if field.name not in {"id", "costs"}},
+    **{
+        field.name: _field(field.type) for field in msgspec.structs.fields(Profile) if field.name not in {"id", "costs"}
+    },
     PAYBACK: Field("choice", ("fast", "acceptable", "slow", "never")),
 }
 """What a policy may read."""

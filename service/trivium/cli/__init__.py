@@ -7,6 +7,7 @@ import click
 import trivium
 from trivium.cli.about import completion, openapi, version
 from trivium.cli.common import Commands
+from trivium.cli.interview import interview
 from trivium.cli.policy import policy
 from trivium.cli.recommend import recommend
 from trivium.cli.serve import serve
@@ -29,5 +30,5 @@ def main() -> None:
     """Prompt engineering, retrieval, fine-tuning, or both: a recommendation with reasons."""
 
 
-for command in (serve, recommend, policy, openapi, version, completion):
+for command in (serve, recommend, interview, policy, openapi, version, completion):
     main.add_command(command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from trivium.policy import Policy, PolicyError, compile_policy, prove
+from trivium.policy.coverage import PathCoverage, path_coverage
 from trivium.profile import VOCABULARY
 
 
@@ -34,6 +35,7 @@ class Tested(msgspec.Struct, frozen=True):
     rules: Coverage
     codes: Coverage
     strategies: Coverage
+    paths: PathCoverage | None
 
 
 def run_examples(text: str, file: str) -> Tested:
@@ -66,6 +68,7 @@ def run_examples(text: str, file: str) -> Tested:
         rules=_coverage([f"{table.name}/{rule.id}" for table in policy.tables for rule in table.rules], rules),
         codes=_coverage(list(document.codes), codes),
         strategies=_coverage(list(policy.strategies), strategies),
+        paths=path_coverage(policy),
     )
 
 

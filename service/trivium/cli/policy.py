@@ -7,7 +7,7 @@ from typing import IO, Any
 import click
 import msgspec
 
-from trivium.cli import tables
+from trivium.cli import authoring, tables
 from trivium.cli.common import (
     FOUND_PROBLEMS,
     INPUT,
@@ -25,6 +25,7 @@ from trivium.cli.common import (
 from trivium.cli.examples import Tested, run_examples
 from trivium.policy import Policy, PolicyError, Problem, diff, load_policy
 from trivium.policy.map import strategy_map
+from trivium.policy.versions import too_small_a_step
 from trivium.profile import VOCABULARY
 
 
@@ -33,10 +34,14 @@ FILES = click.argument("files", type=click.Path(exists=True, dir_okay=False), na
 
 @click.group
 def policy() -> None:
-    """Read, check, test, compare and map policies.
+    """Write, read, check, test, compare, map, draw and export policies.
 
     Where a policy is asked for, give a version such as 1.0.0, a selector such as 1 or latest, or a YAML file.
     """
+
+
+for command in (authoring.new, authoring.print_schema, authoring.draw, authoring.export):
+    policy.add_command(command)
 
 
 @policy.command("list")
@@ -101,7 +106,7 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
 @FILES
 @json_option
 def test(files: tuple[str, ...], as_json: bool) -> None:
-    """Run the examples in policies, and say which rules, codes and strategies no example covers."""
+    """Run the examples in policies, and say what they cover: rules, codes, strategies, and cells by decision path."""
     tested: list[Tested] = []
     problems: list[Problem] = []
     for file in files:
@@ -121,9 +126,10 @@ def test(files: tuple[str, ...], as_json: bool) -> None:
 @policy.command("diff")
 @click.argument("old", type=POLICY)
 @click.argument("new", type=POLICY)
+@click.option("--enforce", is_flag=True, help="Fail when NEW's version is too small a step for what changed.")
 @json_option
-def compare(old: str, new: str, as_json: bool) -> None:
-    """Compare two policies exactly, cell by cell."""
+def compare(old: str, new: str, enforce: bool, as_json: bool) -> None:
+    """Compare two policies exactly, cell by cell, and name the semantic version step that follows."""
     before, after = find_policy(old), find_policy(new)
     try:
         difference = diff(before, after)
@@ -133,6 +139,8 @@ def compare(old: str, new: str, as_json: bool) -> None:
         print_json(difference)
     else:
         tables.show_difference(console(), difference)
+    if enforce and (reason := too_small_a_step(difference)):
+        raise Failure(f"Error: {reason}", FOUND_PROBLEMS)
 
 
 @policy.command("map")

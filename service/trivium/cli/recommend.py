@@ -14,6 +14,7 @@ from trivium.advisor import Advisor
 from trivium.cli.common import POLICY, console, json_option, print_json, read_profile, shipped
 from trivium.cli.words import shown
 from trivium.policy import Document
+from trivium.profile import Profile
 from trivium.recommendation import Change, Explain, Recommendation
 
 
@@ -28,10 +29,7 @@ STYLES = {
     "informs": "cyan",
 }
 
-
-@click.command
-@click.argument("file", type=click.File("rb"))
-@click.option(
+policy_option = click.option(
     "--policy",
     "selector",
     type=POLICY,
@@ -39,6 +37,11 @@ STYLES = {
     metavar="SELECTOR",
     help="1.0.0, 1 for the newest 1.x, or latest.  [default: the newest active version]",
 )
+
+
+@click.command
+@click.argument("file", type=click.File("rb"))
+@policy_option
 @click.option(
     "--explain",
     type=click.Choice(["full", "codes", "none"]),
@@ -54,7 +57,11 @@ def recommend(file: IO[bytes], selector: str | None, explain: Explain, as_json: 
     answer says what to find out first.
     """
     profile = read_profile(file)
-    advisor = Advisor(shipped().deciding(selector))
+    give(Advisor(shipped().deciding(selector)), profile, explain, as_json)
+
+
+def give(advisor: Advisor, profile: Profile, explain: Explain, as_json: bool) -> None:
+    """Print the recommendation for a profile."""
     if as_json:
         print_json(advisor.answer(profile, explain).body)
     else:

@@ -99,6 +99,10 @@ def show_tested(out: Console, tested: Tested) -> None:
     out.print(Text(f"{len(tested.examples) - failed} passed, {failed} failed", "red" if failed else "green"))
     for what, coverage in (("rules", tested.rules), ("codes", tested.codes), ("strategies", tested.strategies)):
         out.print(Text(_covered(what, coverage)))
+    if tested.paths is not None:
+        paths = tested.paths
+        share = f"{paths.cells:,} of {paths.all_cells:,} cells, {paths.cells / paths.all_cells:.2%}"
+        out.print(Text(f"decision paths: {paths.covered:,} of {paths.total:,} covered; they stand for {share}"))
 
 
 def _covered(what: str, coverage: Coverage) -> str:

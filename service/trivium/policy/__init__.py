@@ -17,7 +17,10 @@ from trivium.policy.registry import (
     Served,
     UnknownPolicyError,
     load_directory,
+    load_files,
     load_policy,
+    policy_files,
+    read_directory,
 )
 
 
@@ -45,9 +48,12 @@ __all__ = [
     "digest",
     "flips",
     "load_directory",
+    "load_files",
     "load_policy",
     "margin",
     "parse",
+    "policy_files",
     "prove",
+    "read_directory",
     "unknowns",
 ]

@@ -127,11 +127,10 @@ def draw_diagram(policy: Policy, cell: Cell | None = None) -> str:
             )
         )
     path = set() if cell is None else _path(policy, cell)
-    drawn = [((root, row), None if cell is None else root in path and _band(policy, cell, root) in row.bands)
-             for root in nodes for row in rows[root]]  # fmt: skip
-    taken = {key for key, on in drawn if on}
-    for key, on in sorted(((key, on) for key, on in drawn if key in lines), key=lambda one: bool(one[1])):
+    taken = {(root, row) for root in path for row in rows[root] if cell and cell[space.levels[root]] in row.bands}
+    for key in sorted(lines, key=taken.__contains__):  # the path is drawn last, above all else
         tip = f"{policy.inputs[space.levels[key[0]]].name}: {key[1].tip}"
+        on = None if cell is None else key in taken
         parts.append(connection(lines[key], placed, layer, spots, tip, on=on))
     for root in nodes:
         left, width = spots.spans[layer[root]]
@@ -167,10 +166,6 @@ def _path(policy: Policy, cell: Cell) -> set[Root]:
         found.add(root)
         root = space.children[root][cell[space.levels[root]]]
     return found
-
-
-def _band(policy: Policy, cell: Cell, root: Root) -> int:
-    return cell[policy.diagrams.levels[root]]
 
 
 def _rows(field: CompiledInput, children: tuple[Root, ...]) -> list[_Row]:

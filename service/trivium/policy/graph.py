@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
 
 from trivium.policy.compiled import Policy
@@ -43,7 +41,7 @@ def asked(policy: Policy, cell: Cell) -> set[tuple[int, int]]:
     while waiting:
         position = waiting.pop()
         if position >= inputs:
-            rules: Sequence = policy.tables[position - inputs].rules[: fired[position - inputs].position + 1]
+            rules = policy.tables[position - inputs].rules[: fired[position - inputs].position + 1]
             reads = {(read, position) for rule in rules for read, _ in rule.condition} - found
             found |= reads
             waiting.extend(read for read, _ in reads)

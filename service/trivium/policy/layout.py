@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import msgspec
 
 
 Key: TypeAlias = Hashable
+"""A box, or the slot of a long line."""
+
 SWEEPS = 24
 """More gain nothing that one could see."""
 
@@ -21,8 +24,8 @@ SWEEPS = 24
 class Line(msgspec.Struct, frozen=True):
     """A line between two boxes of different layers, with where it leaves and arrives, from the middles of the boxes."""
 
-    source: Key
-    target: Key
+    source: int
+    target: int
     leaves: float = 0
     arrives: float = 0
 
@@ -36,17 +39,17 @@ class Layout(msgspec.Struct, frozen=True):
         extent: the size across the layers.
     """
 
-    middle: Mapping[Key, float]
+    middle: Mapping[int, float]
     through: Mapping[Line, list[float]]
     extent: float
 
 
 def arrange(
-    boxes: Mapping[Key, tuple[int, float]],
+    boxes: Mapping[int, tuple[int, float]],
     lines: Sequence[Line],
     gap: float,
     slot: float,
-    bundled: Callable[[Line], Key],
+    bundled: Callable[[Line], int],
 ) -> Layout:
     """Arrange boxes in layers.
 
@@ -57,7 +60,7 @@ def arrange(
         slot: size of the slot of a long line.
         bundled: what lines share slots by, such as their target.
     """
-    size = {key: extent for key, (_, extent) in boxes.items()}
+    size: dict[Key, float] = {key: extent for key, (_, extent) in boxes.items()}
     layers: dict[int, list[Key]] = defaultdict(list)
     for key, (layer, _) in boxes.items():
         layers[layer].append(key)
@@ -71,11 +74,9 @@ def arrange(
             if key not in size:
                 size[key] = slot
                 layers[layer].append(key)
-        chain = [line.source, *slots[line], line.target]
+        chain: list[Key] = [line.source, *slots[line], line.target]
         offsets = [line.leaves, *[0.0] * len(slots[line]), line.arrives]
-        for (one, at), (other, to) in zip(
-            zip(chain, offsets, strict=True), list(zip(chain, offsets, strict=True))[1:], strict=False
-        ):
+        for (one, at), (other, to) in pairwise(zip(chain, offsets, strict=True)):
             after[one].append((other, to - at))
             before[other].append((one, at - to))
     middle: dict[Key, float] = {}
@@ -91,7 +92,7 @@ def arrange(
             if not settling:
                 layers[layer].sort(key=wanted.__getitem__)
             _place(layers[layer], wanted, size, gap, middle)
-    top = min(middle[key] - size[key] / 2 for key in boxes)
+    top = min(middle[key] - size[key] / 2 for key in middle)
     middle = {key: at - top for key, at in middle.items()}
     extent = max(middle[key] + size[key] / 2 for key in middle)
     return Layout(
@@ -99,9 +100,7 @@ def arrange(
     )
 
 
-def _wanted(
-    key: Key, sides: Sequence[Mapping[Key, list[tuple[Key, float]]]], middle: Mapping[Key, float]
-) -> float:
+def _wanted(key: Key, sides: Sequence[Mapping[Key, list[tuple[Key, float]]]], middle: Mapping[Key, float]) -> float:
     near = [middle[other] + away for side in sides for other, away in side.get(key, ())]
     return sum(near) / len(near) if near else middle[key]
 

@@ -37,10 +37,11 @@ def element(tag: str, *children: str, **attributes: str | float | None) -> Marku
 def node(tag: str, attributes: dict[str, str | float], *children: str) -> Markup:
     """Write an element whose attributes are named as they are."""
     head = tag + "".join(f" {name}={quoteattr(text_of(value))}" for name, value in attributes.items())
-    if not children:
+    parts = [child if isinstance(child, Markup) else text(child) for child in children if child]
+    if not parts:
         return Markup(f"<{head}/>")
-    body = "".join(child if isinstance(child, Markup) else text(child) for child in children)
-    return Markup(f"<{head}>{body}</{tag}>")
+    apart = "\n" if all(part.startswith("<") for part in parts) else ""  # never inside text, where a space counts
+    return Markup(f"<{head}>{apart}{apart.join(parts)}{apart}</{tag}>")
 
 
 def text_of(value: str | float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -22,6 +22,9 @@ Status: TypeAlias = Literal["active", "deprecated", "retired"]
 
 LIFECYCLE_FILE = "lifecycle.yaml"
 """Beside the policies, outside their digests: version to status and dates."""
+
+SIGNATURE = ".sig"
+"""What the name of a file's signature adds to the file's."""
 
 LATEST = "latest"
 
@@ -154,26 +157,68 @@ def load_policy(text: str, file: str, vocabulary: Vocabulary | None = None) -> P
     return policy
 
 
+def read_directory(directory: Path) -> dict[str, bytes]:
+    """Read the files that matter in a directory of policies, by name: every `*.yaml`, and their signatures.
+
+    Raises:
+        PolicyError: something cannot be read.
+    """
+    try:
+        return {path.name: path.read_bytes() for path in policy_files(directory)}
+    except OSError as error:
+        message = f"cannot be read: {error.strerror}"
+        raise PolicyError([Problem("unreadable", message, file=str(error.filename))]) from None
+
+
+def policy_files(directory: Path) -> list[Path]:
+    """List the files that matter in a directory of policies; hidden ones, which editors leave, do not.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    return sorted(path for path in directory.iterdir() if _MATTERS.fullmatch(path.name))
+
+
+_MATTERS = re.compile(rf"[^.].*\.yaml({re.escape(SIGNATURE)})?")
+
+
 def load_directory(directory: Path, vocabulary: Vocabulary | None = None) -> list[Served]:
     """Load every `*.yaml` of a directory, with the lifecycle file beside them.
 
     Raises:
         PolicyError: with the problems of every file that does not load.
     """
+    return load_files(read_directory(directory), vocabulary)
+
+
+def load_files(
+    files: Mapping[str, bytes], vocabulary: Vocabulary | None = None, proven: Mapping[str, Policy] | None = None
+) -> list[Served]:
+    """Load a directory's files, as `read_directory` returns them.
+
+    Args:
+        files: name to content.
+        vocabulary: what profiles can say.
+        proven: policies of files that were loaded before and have not changed since.
+
+    Raises:
+        PolicyError: with the problems of every file that does not load.
+    """
     problems: list[Problem] = []
     policies: list[Policy] = []
-    for path in sorted(directory.glob("*.yaml")):
-        if path.name == LIFECYCLE_FILE:
+    for name, content in files.items():
+        if name == LIFECYCLE_FILE or name.endswith(SIGNATURE):
             continue
         try:
-            policies.append(load_policy(path.read_text(encoding="utf-8"), path.name, vocabulary))
+            known = (proven or {}).get(name)
+            policies.append(known or load_policy(content.decode(), name, vocabulary))
         except PolicyError as error:
             problems.extend(error.problems)
         except UnicodeDecodeError as error:
-            problems.append(Problem("not-yaml", f"not UTF-8: {error.reason}", file=path.name))
+            problems.append(Problem("not-yaml", f"not UTF-8: {error.reason}", file=name))
     lifecycles: dict[str, Lifecycle] = {}
     try:
-        lifecycles = _lifecycles(directory / LIFECYCLE_FILE)
+        lifecycles = _lifecycles(files.get(LIFECYCLE_FILE, b""))
     except PolicyError as error:
         problems.extend(error.problems)
     versions = [policy.version for policy in policies]
@@ -186,13 +231,11 @@ def load_directory(directory: Path, vocabulary: Vocabulary | None = None) -> lis
     return [Served(policy, lifecycles.get(policy.version, Lifecycle())) for policy in policies]
 
 
-def _lifecycles(path: Path) -> dict[str, Lifecycle]:
-    if not path.exists():
-        return {}
+def _lifecycles(content: bytes) -> dict[str, Lifecycle]:
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        data = yaml.safe_load(content.decode()) or {}
         return msgspec.convert(data, dict[str, Lifecycle])
     except msgspec.ValidationError as error:
-        raise PolicyError([Problem("malformed", str(error), file=path.name)]) from None
+        raise PolicyError([Problem("malformed", str(error), file=LIFECYCLE_FILE)]) from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date that no calendar has
-        raise PolicyError([Problem("not-yaml", re.sub(r"\s+", " ", str(error)), file=path.name)]) from None
+        raise PolicyError([Problem("not-yaml", re.sub(r"\s+", " ", str(error)), file=LIFECYCLE_FILE)]) from None

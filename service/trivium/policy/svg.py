@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from trivium.policy.compiled import Policy
-from trivium.policy.layout import Key, Layout, Line
+from trivium.policy.layout import Layout, Line
 from trivium.policy.markup import HEAD, Markup, element, node
 
 
@@ -64,7 +64,7 @@ def label(said: str, x: float, y: float, kind: str | None = None, anchor: str | 
 
 
 def connection(
-    line: Line, placed: Layout, layer: Mapping[Key, int], at: Columns, tip: str, *, on: bool | None, arrow: bool = False
+    line: Line, placed: Layout, layer: Mapping[int, int], at: Columns, tip: str, *, on: bool | None, arrow: bool = False
 ) -> Markup:
     """Draw a line from box to box, straight through the columns on its way."""
     start = at.top + placed.middle[line.source] + line.leaves
@@ -88,12 +88,6 @@ def lit(on: bool | None) -> str | None:
     return None if on is None else "on" if on else "off"
 
 
-def color(policy: Policy, strategy: int) -> str:
-    """Return a strategy's color."""
-    del policy
-    return COLORS[strategy % len(COLORS)]
-
-
 def picture(policy: Policy, shows: str, right: float, bottom: float, parts: Sequence[str], answer: int | None) -> str:
     """Put a page together: title, legend of strategies (the answer, where there is one, stands out), parts."""
     document = policy.document
@@ -105,15 +99,16 @@ def picture(policy: Policy, shows: str, right: float, bottom: float, parts: Sequ
         x += 44 + width_of(name)
     heading = f"{document.policy} {document.version}: {shows}"
     width, height = max(right, x, width_of(heading) * 1.6) + MARGIN, bottom + MARGIN
-    return HEAD + node(
+    attributes: dict[str, str | float] = {
+        "xmlns": "http://www.w3.org/2000/svg",
+        "viewBox": f"0 0 {width:.0f} {height:.0f}",
+        "width": round(width),
+        "height": round(height),
+        "role": "img",
+    }
+    drawn = node(
         "svg",
-        {
-            "xmlns": "http://www.w3.org/2000/svg",
-            "viewBox": f"0 0 {width:.0f} {height:.0f}",
-            "width": round(width),
-            "height": round(height),
-            "role": "img",
-        },
+        attributes,
         element("title", heading),
         element("desc", document.title),
         element("style", Markup(_STYLE)),
@@ -121,4 +116,5 @@ def picture(policy: Policy, shows: str, right: float, bottom: float, parts: Sequ
         label(heading, MARGIN, 38, "heading"),
         *legend,
         *parts,
-    ) + "\n"
+    )
+    return f"{HEAD}{drawn}\n"

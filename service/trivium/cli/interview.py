@@ -1,0 +1,104 @@
+"""`trivium interview`: questions on standard error, the recommendation on standard output."""
+
+from __future__ import annotations
+
+import sys
+from typing import IO
+
+import click
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from trivium.advisor import Advisor
+from trivium.cli.common import json_option, read_profile, shipped
+from trivium.cli.recommend import give, policy_option
+from trivium.interview import Interview, choices, read_answer
+from trivium.policy import CompiledInput
+from trivium.profile import Profile, make_profile
+
+
+HELP = "Answer each question. Enter: nobody knows.  ?: why it is asked, and how to find out.  quit: end here."
+
+
+@click.command
+@policy_option
+@click.option("--profile", "file", type=click.File("rb"), metavar="FILE", help="What is known already, as JSON.")
+@json_option
+def interview(selector: str | None, file: IO[bytes] | None, as_json: bool) -> None:
+    """Recommend a strategy by asking, one question at a time.
+
+    Each time it is the question that matters most, and none is asked once the answer is settled. The questions go
+    to standard error and the recommendation to standard output. The end of the input ends the interview.
+    """
+    profile = Profile() if file is None else read_profile(file)
+    advisor = Advisor(shipped().deciding(selector))
+    known = _Asking(advisor).complete(profile)
+    give(advisor, known, "full", as_json)
+
+
+class _Asking:
+    """Asks until the answer is settled, nothing is left to ask, or nobody answers any more."""
+
+    def __init__(self, advisor: Advisor) -> None:
+        self._advisor = advisor
+        self._names = advisor.policy.document.strategies
+        self._out = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+    def complete(self, profile: Profile) -> Profile:
+        """Return the profile with what is answered."""
+        advisor = self._advisor
+        asked = 0
+        interview = Interview(advisor.policy, advisor.stated(profile))
+        self._say(HELP, "dim")
+        while (field := interview.asking) is not None:
+            if field.spec.derived_from is not None:
+                self._say(f"\nNot asked here, though it matters: {field.spec.question} Use --profile.", "dim")
+                interview = interview.skip()
+                continue
+            asked += 1
+            self._out.print(Text.assemble(f"\n{asked}. {field.spec.question}", (f" ({field.name})", "dim")))
+            line = self._listen(field, interview)
+            if line is None:
+                break
+            if line:
+                answered = make_profile({field.name: read_answer(field, line)})
+                profile = msgspec.structs.replace(profile, **{field.name: getattr(answered, field.name)})
+                interview = Interview(advisor.policy, advisor.stated(profile), interview.skipped)
+            else:
+                self._say(f"Assumed: {field.bands[field.assumed]}", "dim")
+                interview = interview.skip()
+            self._say(f"{'Settled' if interview.settled else 'Still possible'}: {self._named(interview.reachable)}")
+        self._say(f"\n{asked} of {len(advisor.policy.inputs)} questions asked. What is known, as a profile:", "dim")
+        self._out.print(Text(f"{msgspec.json.encode(profile).decode()}\n"), soft_wrap=True)
+        return profile
+
+    def _listen(self, field: CompiledInput, interview: Interview) -> str | None:
+        """Return a line that answers, an empty one when nobody knows, None at the end."""
+        allowed = ", ".join(choices(field)) or field.spec.unit
+        while True:
+            self._out.print(Text(f"[{allowed}] > "), end="")
+            line = sys.stdin.buffer.readline().decode(errors="replace")
+            said = line.strip()
+            if not sys.stdin.isatty():
+                self._say(said)  # a terminal shows what is typed
+            if not line or said.lower() == "quit":
+                return None
+            if said == "?":
+                check = field.spec.check
+                self._say(f"It decides between: {self._named(interview.leads_to)}")
+                self._say(f"To find out: {check.action}\nDone when: {check.done_when}")
+                continue
+            try:
+                if said:
+                    read_answer(field, said)
+            except ValueError as error:
+                self._say(f"Not understood: {error}", "red")
+            else:
+                return said
+
+    def _named(self, strategies: tuple[str, ...]) -> str:
+        return ", ".join(self._names[strategy] for strategy in strategies)
+
+    def _say(self, text: str, style: str = "") -> None:
+        self._out.print(Text(text, style))
