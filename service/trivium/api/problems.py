@@ -70,7 +70,7 @@ _TYPES = (
         "invalid-input", 400, "The input is not valid", "Fields or parameters are wrong; `errors` names each of them."
     ),
     ProblemType(
-        "not-found", 404, "Not found", "There is nothing at this path; the contract at /openapi.json lists all."
+        "not-found", 404, "Not found", "There is nothing at this path; /docs lists what there is."
     ),
     ProblemType("unknown-policy", 404, "No such policy", "No served policy fits; GET /policies lists them."),
     ProblemType(
@@ -158,8 +158,7 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     """Answer any exception with its problem document."""
     if isinstance(error, RequestEntityTooLarge):
         limit = request.app.state.service.settings.max_body_bytes
-        unread = {"Connection": "close"}  # what is left of the body stands before the next request
-        error = ProblemError("too-large", f"The body has more than {limit} bytes.", unread, limit=limit)
+        error = ProblemError("too-large", f"The body has more than {limit} bytes.", limit=limit)
     problem = to_problem(error)
     state = request.scope["state"]
     state["problem"] = problem.kind.code

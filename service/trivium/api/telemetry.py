@@ -7,7 +7,9 @@ else goes the ordinary way, and both ways answer with the same bytes.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -30,6 +32,12 @@ QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
 DISCONNECTED = 499
 """Logged and counted as status when the caller left before the answer."""
+
+REFUSED_BYTES = 16 << 20
+"""How much of a refused body is read: a connection closed on unread bytes may lose the answer."""
+
+REFUSED_SECONDS = 2.0
+"""How long that may take."""
 
 _JSON_TYPES = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
 _ANY = frozenset({None, b"*/*", b"application/json"})
@@ -106,6 +114,7 @@ class Edge:
         if message["type"] == "http.disconnect":
             exchange.left = True
             return
+        exchange.more = False
         body = b"".join(chunks)
         try:
             answer = self._service.default.answer(parse_profile(body))
@@ -155,7 +164,7 @@ class _Exchange:
     A caller who leaves while sending is no defect: `left` tells, and what would be answered goes nowhere.
     """
 
-    __slots__ = ("_is_head", "_receive", "_send", "_start", "left", "method", "scope", "status", "trace")
+    __slots__ = ("_is_head", "_receive", "_send", "_start", "left", "method", "more", "scope", "status", "trace")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, start: float, trace: tracing.Trace) -> None:
         self.method: str = scope["method"]
@@ -163,6 +172,7 @@ class _Exchange:
         self.scope: Scope = {**scope, "method": "GET"} if self._is_head else scope
         self.status = DISCONNECTED
         self.left = False
+        self.more = True
         self.trace = trace
         self._receive = receive
         self._send = send
@@ -172,10 +182,21 @@ class _Exchange:
         """Pass a message on to the application."""
         message = await self._receive()
         self.left = self.left or message["type"] == "http.disconnect"
+        self.more = message.get("more_body", False)
         return message
+
+    async def _read_on(self) -> None:
+        """Read the rest of a refused body, within reason."""
+        taken = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REFUSED_SECONDS):
+                while self.more and taken < REFUSED_BYTES:
+                    taken += len((await self.receive()).get("body", b""))
 
     async def send(self, message: Message) -> None:
         """Pass a message on to the server."""
+        if message["type"] == "http.response.start" and "problem" in self.scope["state"]:
+            await self._read_on()
         if self.left:
             return
         if message["type"] == "http.response.start":
@@ -183,6 +204,8 @@ class _Exchange:
             milliseconds = (perf_counter() - self._start) * 1000
             timing = (b"server-timing", b"app;dur=%.3f" % milliseconds)
             message["headers"] = [*message.get("headers", []), *self.trace.headers, *_ALWAYS, timing]
+            if self.more and "problem" in self.scope["state"]:
+                message["headers"].append((b"connection", b"close"))
         elif self._is_head and message["type"] == "http.response.body":
             message["body"] = b""
         await self._send(message)

@@ -41,7 +41,7 @@ STOPS = (signal.SIGTERM, signal.SIGINT)
 @click.option("--host", envvar="HOST", default="127.0.0.1", show_default=True, show_envvar=True)
 @click.option("--port", envvar="PORT", type=click.IntRange(1, 65535), default=8000, show_default=True, show_envvar=True)
 def serve(host: str, port: int) -> None:
-    """Serve the API and the page.
+    """Serve the API.
 
     SIGTERM and Ctrl-C stop the service once running requests are answered.
     """

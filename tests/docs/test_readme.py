@@ -1,0 +1,314 @@
+"""The README says what the code says, in both directions, and its commands do what it says they do."""
+
+import doctest
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import msgspec
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import toolbox
+import trivium
+from api import serving
+from trivium import cli
+from trivium.api.app import ROUTES
+from trivium.api.logs import RequestLine
+from trivium.api.problems import PROBLEM_TYPES
+from trivium.api.settings import PREFIX, Settings
+from trivium.cli.serve import serve
+from trivium.decoding import allowed, base_type
+from trivium.errors import FieldError
+from trivium.policy import Registry, load_directory
+from trivium.profile import COUNTS, FIELD_TEXTS, MOST, VOCABULARY, Profile
+from trivium.recommendation import Recommendation
+
+
+ADDRESS = "http://127.0.0.1:8000"
+README = (toolbox.ROOT / "README.md").read_text(encoding="utf-8")
+POLICIES = Registry(load_directory(trivium.POLICIES, VOCABULARY)).by_version
+
+Row = tuple[str, ...]
+
+
+def section(title: str) -> str:
+    return re.split(r"^## ", README.partition(f"\n## {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def table(title: str) -> list[Row]:
+    """Return the cells of the one table of a section, without code marks around whole cells."""
+    rows = [line.strip("| ").split(" | ") for line in section(title).splitlines() if line.startswith("| ")]
+    return [tuple(plain(cell) for cell in row) for row in rows[2:]]
+
+
+def plain(cell: str) -> str:
+    return match[1] if (match := re.fullmatch(r"`([^`]*)`", cell)) else cell
+
+
+def names(cell: str) -> list[str]:
+    """Return what a cell marks as code, or the cell itself."""
+    return re.findall(r"`([^`]+)`", cell) or [cell]
+
+
+def first_column(title: str) -> list[str]:
+    return [name for row in table(title) for name in names(row[0])]
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def commands() -> Iterator[str]:
+    return (line for block in blocks("sh") for line in block.splitlines())
+
+
+def listed(words: tuple[str, ...]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def docs_of(kind: type[msgspec.Struct]) -> dict[str, str]:
+    """Return what a class says of its attributes."""
+    return {
+        name: text[0].upper() + text[1:]
+        for name, text in re.findall(r"^ +(\w+): (.+)$", kind.__doc__ or "", flags=re.MULTILINE)
+    }
+
+
+# Tables
+
+
+def test_the_picture_has_the_numbers_of_the_default_policy() -> None:
+    policy = Registry(load_directory(trivium.POLICIES, VOCABULARY)).default.policy
+    rules = sum(len(one.rules) for one in policy.tables)
+    (picture,) = blocks("text")
+    assert f"{len(policy.inputs)} inputs " in picture
+    assert f"{policy.cells:,} cells" in picture
+    assert f"{len(policy.tables)} tables, {rules} rules " in picture
+    assert f"{len(policy.strategies)} strategies" in picture
+    assert f"one decision diagram of {nodes('1.0.0')} nodes" in picture
+    assert [one.name for one in policy.tables if one.name not in picture and one.name != "strategy"] == []
+
+
+def nodes(version: str) -> int:
+    policy = POLICIES[version].policy
+    return len(policy.diagrams.nodes(policy.root))
+
+
+def test_the_profile() -> None:
+    policy = POLICIES["1.0.0"].policy
+    assumed = {field.name: field.bands[field.assumed] for field in policy.inputs}
+    expected = []
+    for field in msgspec.structs.fields(Profile):
+        kind, values = kind_and_values(field.name, field.type)
+        expected.append((field.name, kind, values, assumed.get(field.name, "-"), FIELD_TEXTS[field.name]))
+    assert table("Profile") == expected
+
+
+def kind_and_values(name: str, annotation: Any) -> tuple[str, str]:
+    if choices := allowed(annotation):
+        return "choice", listed(choices)
+    if base_type(annotation) is bool:
+        return "boolean", "`true`, `false`"
+    if base_type(annotation) is str:
+        return "string", "at most 200 characters"
+    assert MOST == 10**12
+    return "integer" if name in COUNTS else "number", "0 to 10^12"
+
+
+def test_the_recommendation() -> None:
+    assert sorted(first_column("Recommendation")) == sorted(Recommendation.__struct_fields__)
+
+
+def test_the_endpoints() -> None:
+    served = []
+    for handler in ROUTES:
+        (method,) = handler.http_methods
+        (path,) = handler.paths
+        served.append(f"{method} {path.replace(':str', '')}")
+    assert first_column("Endpoints") == served
+
+
+def test_the_policies() -> None:
+    expected = []
+    for version, served in POLICIES.items():
+        policy, document = served.policy, served.policy.document
+        rules = sum(len(one.rules) for one in policy.tables)
+        parts = [len(policy.tables), rules, len(document.codes), len(document.promises), len(document.tests)]
+        counts = [len(policy.inputs), f"{policy.cells:,}", nodes(version), *parts]
+        expected.append((version, served.lifecycle.status, *map(str, counts)))
+    assert table("Policies") == expected
+
+
+def test_every_law_names_its_tests() -> None:
+    rows = table("What is proved")
+    assert len(rows) > 10
+    for *_, tests in rows:
+        found = re.findall(r"\[`(test_\w+)`\]\(([\w/.]+)\)", tests)
+        assert found
+        for name, file in found:
+            assert f"\ndef {name}(" in (toolbox.ROOT / file).read_text(encoding="utf-8")
+
+
+def test_the_problems() -> None:
+    assert table("Errors") == [(kind.code, str(kind.status), kind.description) for kind in PROBLEM_TYPES.values()]
+
+
+def test_the_codes_of_field_errors() -> None:
+    (said,) = re.findall(r"^Codes in `errors`: (.+)\.$", section("Errors"), flags=re.MULTILINE)
+    told = re.findall(r"`(\w+)`", (FieldError.__doc__ or "").partition("code:")[2].partition("detail:")[0])
+    assert names(said) == told
+
+
+def test_the_settings() -> None:
+    expected = [(option.envvar, str(option.default)) for option in serve.params if isinstance(option, click.Option)]
+    values = []
+    for field in msgspec.structs.fields(Settings):
+        expected.append((PREFIX + field.name.upper(), as_written(field.default)))
+        values.append((bounds(field.type), docs_of(Settings)[field.name]))
+    rows = table("Settings")
+    assert [row[:2] for row in rows] == expected
+    assert [row[2:] for row in rows[2:]] == values
+    (port,) = [option.type for option in serve.params if option.name == "port"]
+    assert isinstance(port, click.IntRange)
+    assert rows[1][2] == f"{port.min} to {port.max}"
+
+
+def as_written(default: object) -> str:
+    return str(default).lower() or "empty"
+
+
+def bounds(annotation: Any) -> str:
+    if choices := allowed(annotation):
+        return listed(choices)
+    if base_type(annotation) is bool:
+        return "`true`, `false`"
+    (meta,) = annotation.__metadata__
+    return f"at most {meta.max_length} characters" if meta.max_length else f"{meta.ge} to {meta.le}"
+
+
+def test_the_log() -> None:
+    assert sorted(first_column("Log")) == sorted(RequestLine.__struct_fields__)
+
+
+def test_the_exit_codes() -> None:
+    (said,) = re.findall(r"^Exit codes: (.+?)\.\n\n", section("As a command line"), flags=re.MULTILINE | re.DOTALL)
+    epilog = re.findall(r"^ +(\d)  (.+)$", cli.EPILOG, flags=re.MULTILINE)
+    assert " ".join(said.split()) == "; ".join(f"{code} {meaning}" for code, meaning in epilog)
+
+
+def test_every_command_is_shown() -> None:
+    missing = [path for path in paths(cli.main, "trivium") if path not in section("As a command line")]
+    assert missing == []
+
+
+def paths(command: click.Command, path: str) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from paths(inner, f"{path} {name}")
+    else:
+        yield path
+
+
+# Commands
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Live]:
+    with serving.live(tmp_path_factory.mktemp("live")) as served:
+        yield served
+
+
+def run(command: str, live: serving.Live) -> str:
+    """Run a command as a reader would: in the clone, after activating the environment."""
+    search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command.replace(ADDRESS, live.url)],
+        cwd=toolbox.ROOT,
+        env={**os.environ, "PATH": search},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_quickstart_is_two_commands() -> None:
+    quickstart = [line for line in commands() if line in section("Quickstart")]
+    assert [line.split()[0] for line in quickstart] == ["make", "curl"]
+
+
+def test_the_request_gets_the_answer_that_is_shown(live: serving.Live) -> None:
+    (command,) = [line for line in commands() if line.startswith("curl ")]
+    _, url, header, content_type, data, body = shlex.split(command)
+    assert (url, header, data) == (f"{ADDRESS}/recommend", "-H", "-d")
+    name, _, value = content_type.partition(": ")
+    answer = httpx.post(url.replace(ADDRESS, live.url), content=body, headers={name: value})
+    (excerpt,) = blocks("json")
+    assert answer.status_code == 200
+    assert missing(json.loads(excerpt), answer.json()) == []
+    if toolbox.find("curl"):
+        assert run(command, live) == answer.text
+
+
+def missing(shown: Any, real: Any, place: str = "") -> list[str]:
+    """Return where an excerpt says what is not there; of lists it may show some items, in their order."""
+    if isinstance(shown, dict) and isinstance(real, dict):
+        absent = [f"{place}/{name}" for name in shown.keys() - real.keys()]
+        both = shown.keys() & real.keys()
+        return absent + [told for name in both for told in missing(shown[name], real[name], f"{place}/{name}")]
+    if isinstance(shown, list) and isinstance(real, list) and shown:
+        rest = iter(real)
+        return [f"{place}: {one}" for one in shown if all(missing(one, other) for other in rest)]
+    return [] if shown == real else [f"{place}: {shown}, but {real}"]
+
+
+def test_an_excerpt_that_says_something_else_is_noticed() -> None:
+    real = {"a": 1, "b": [{"c": 1, "d": 2}, {"c": 3}], "e": ["x", "y"]}
+    assert missing({"a": 1, "b": [{"c": 3}], "e": ["x", "y"]}, real) == []
+    others: list[Any] = [
+        {"a": 2},
+        {"f": 1},
+        {"b": [{"c": 2}]},
+        {"b": [{"c": 3}, {"d": 2}]},
+        {"e": ["y", "x"]},
+        {"b": []},
+    ]
+    for wrong in others:
+        assert missing(wrong, real) != []
+
+
+@pytest.mark.parametrize("command", [line for line in commands() if "trivium " in line])
+def test_the_commands_run(command: str, live: serving.Live) -> None:
+    assert run(command, live)
+
+
+def test_the_library_does_what_is_shown() -> None:
+    (snippet,) = blocks("pycon")
+    test = doctest.DocTestParser().get_doctest(snippet, {}, "README", "README.md", 0)
+    runner = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
+    said: list[str] = []
+    result = runner.run(test, out=said.append)
+    assert result.attempted > 5
+    assert result.failed == 0, "".join(said)
+
+
+def test_the_metrics(live: serving.Live) -> None:
+    httpx.post(f"{live.url}/recommend", json={})
+    expected = {}
+    for family in text_string_to_metric_families(httpx.get(f"{live.url}/metrics").text):
+        if family.name.startswith(("http_", "trivium_")) and not family.name.endswith("_created"):
+            labels = {name for sample in family.samples for name in sample.labels} - {"le"}
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            expected[name] = (family.type, labels, family.documentation)
+    rows = {name: (kind, set(names(labels)) - {""}, text) for name, kind, labels, text in table("Metrics")}
+    assert rows == expected
