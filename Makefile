@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: run test check bench openapi contract-fuzz tools lock clean help
+.PHONY: run test check casebook bench openapi contract-fuzz tools lock clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -40,6 +40,9 @@ check: .venv/.dev ## format, lint, types, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+casebook: .venv/.run ## report how far the policies agree with published cases
+	@$(BIN)/python tools/casebook.py
 
 openapi: .venv/.run ## write the contract anew
 	@$(BIN)/python -c 'from trivium.api.app import CONTRACT; print(CONTRACT.yaml, end="")' > openapi/openapi.yaml

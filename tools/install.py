@@ -7,6 +7,7 @@ Installing twice does nothing the second time. Nothing here is needed to run or 
 """
 
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -49,10 +50,10 @@ def pip(*arguments: str) -> None:
     run(str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments)
 
 
-def link(target: Path) -> None:
-    """Put *target* into .tools/bin under its own name."""
+def link(target: Path, name: str = "") -> None:
+    """Put *target* into .tools/bin, under its own name or another."""
     BIN.mkdir(parents=True, exist_ok=True)
-    place = BIN / target.name
+    place = BIN / (name or target.name)
     place.unlink(missing_ok=True)
     # Relative, so that the folder may be moved as a whole.
     place.symlink_to(os.path.relpath(target, BIN))
@@ -69,6 +70,15 @@ def from_npm(name: str, package: str) -> None:
     # A "global" install under a prefix of our own leaves alone what is there already.
     run("npm", "install", "--global", "--prefix", str(NODE), "--no-audit", "--no-fund", package)
     link(NODE / "bin" / name)
+
+
+def library_from_npm(name: str, package: str) -> None:
+    """Install a Node package that is no command; .tools/bin has its main module, for tests to import."""
+    run("npm", "install", "--global", "--prefix", str(NODE), "--no-audit", "--no-fund", package)
+    home = NODE / "lib" / "node_modules" / name
+    module = home / json.loads((home / "package.json").read_text())["main"]
+    module.chmod(0o755)  # only what can be executed counts as a tool
+    link(module, name)
 
 
 @cache
@@ -124,6 +134,7 @@ CATALOG = {
     "kubernetes-validate": Tool(from_pypi, "kubernetes-validate==1.37.0"),
     "redocly": Tool(from_npm, "@redocly/cli@2.77.0"),
     "spectral": Tool(from_npm, "@stoplight/spectral-cli@6.16.3"),
+    "dmn-moddle": Tool(library_from_npm, "dmn-moddle@12.2.1"),
     "promtool": Tool(from_debian, "prometheus"),
     "buildah": Tool(from_debian, "buildah"),
     "debootstrap": Tool(from_debian, "debootstrap"),

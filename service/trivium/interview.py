@@ -101,13 +101,14 @@ def read_answer(field: CompiledInput, text: str) -> Value:
         value: Value = _number(said)
     else:
         allowed = choices(field)
-        synonyms = {"true": "yes", "false": "no"} if "yes" in allowed else {}
-        said = synonyms.get(said, said)
+        is_flag = "yes" in allowed or "no" in allowed
+        if is_flag:
+            allowed |= {"true": True, "false": False}
         meant = [said] if said in allowed else [word for word in allowed if said and word.startswith(said)]
+        if is_flag and not meant:
+            raise ValueError("answer yes or no")
         if len(meant) > 1:
             raise ValueError(f"that could be {' or '.join(meant)}")
-        if not meant and isinstance(next(iter(allowed.values())), bool):
-            raise ValueError("answer yes or no")
         value = allowed[meant[0]] if meant else said
     try:
         make_profile({field.name: value})

@@ -45,7 +45,7 @@ class Inside:
 
     def line(self, response: httpx.Response) -> Line:
         """Return the one line that a request left in the log."""
-        (line,) = [one for one in parse(self.log.getvalue()) if one["request_id"] == response.headers["x-request-id"]]
+        (line,) = [one for one in parse(self.log.getvalue()) if one.get("request_id") == response.headers["x-request-id"]]
         return line
 
     def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -94,7 +94,7 @@ class Live:
 
     def lines(self, request_id: str | None = None) -> list[Line]:
         """Return the log so far, or what it says of one request."""
-        return [line for line in parse(self._log.read_bytes()) if request_id in {None, line["request_id"]}]
+        return [line for line in parse(self._log.read_bytes()) if request_id in {None, line.get("request_id")}]
 
     def stop(self) -> int:
         """Ask the service to stop, and return its exit code."""

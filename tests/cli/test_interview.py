@@ -30,7 +30,7 @@ def answers(said: str) -> dict[str, object]:
 @pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
 def test_it_asks_what_matters_most_until_the_answer_is_settled(invoke: Invoke, version: str) -> None:
     known = {"knowledge_need": "changing_facts", "prompt_maturity": "basic", "citations_required": False}
-    known |= {"fine_tuning_available": True, "restricted_knowledge": False}
+    known |= {"fine_tuning_available": True, "labeled_examples": 20}
     profile: dict[str, object] = {}
     lines = []
     while questions := trivium.recommend(profile, policy=version).open_questions:
@@ -136,7 +136,7 @@ def test_in_a_pipe_the_answer_alone_is_on_standard_output() -> None:
 
 @pytest.mark.parametrize(("last", "status"), [("none\n", "settled"), ("\x04", "provisional")])
 def test_on_a_terminal_it_is_a_conversation(last: str, status: str) -> None:
-    code, said = on_terminal(f"?\nchanging_facts\n{last}", "interview", "--policy", "1")
+    code, said = on_terminal(["?\n", "changing_facts\n", last], "interview", "--policy", "1")
     assert code == 0
     assert asked(said) == ["knowledge_need", "prompt_maturity"]
     assert ("Settled: Retrieval (RAG)\n" in said) is (status == "settled")
@@ -144,11 +144,10 @@ def test_on_a_terminal_it_is_a_conversation(last: str, status: str) -> None:
     assert max(map(len, said.splitlines())) <= 100
 
 
-def on_terminal(typed: str, *arguments: str) -> tuple[int, str]:
-    """Run the command on a terminal and type; return its exit code and what is shown, without colors."""
+def on_terminal(lines: list[str], *arguments: str) -> tuple[int, str]:
+    """Run the command on a terminal and type a line whenever it waits; return its exit code and what is shown."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
-    os.write(ours, typed.encode())
     with subprocess.Popen(
         [*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=environment(TERM="xterm-256color")
     ) as process:
@@ -157,6 +156,8 @@ def on_terminal(typed: str, *arguments: str) -> tuple[int, str]:
         try:
             while part := os.read(ours, 65536):
                 shown += part
+                if shown.endswith(b"] > "):
+                    os.write(ours, lines.pop(0).encode())
         except OSError:  # how Linux says that nobody has the terminal open any more
             pass
     os.close(ours)

@@ -14,12 +14,13 @@ from msgspec.structs import replace
 from trivium import POLICIES
 from trivium.policy import Document, Policy, PolicyError, Problem, prove
 from trivium.policy.compiled import compile_parsed, compose
+from trivium.policy.diagram import FALSE, TRUE, Diagrams, Root
 from trivium.policy.document import Input, Parsed, Rule, parse
 from trivium.policy.tables import outcomes
 from trivium.profile import VOCABULARY
 
 
-FILES = ["adaptation-1.0.0.yaml"]
+FILES = ["adaptation-1.0.0.yaml", "adaptation-2.0.0.yaml"]
 
 FLOORS = {
     "outcome": 1.0,  # a rule says another outcome of its table
@@ -126,27 +127,36 @@ def gate(document: Document) -> tuple[Policy | None, list[Problem]]:
     return policy, prove(policy)
 
 
+def answers(policy: Policy, space: Diagrams) -> list[Root]:
+    """Return the strategy of every cell, then per code the predicate that it is given."""
+    firing = compose(policy.tables, space, len(policy.inputs), space.among)
+    found = [space.combine(policy.strategy_of_row, firing[-1])]
+    for code in policy.document.codes:
+        given = FALSE
+        for table, root in zip(policy.tables, firing, strict=True):
+            rows = {rule.position for rule in table.rules if code in rule.because}
+            given = space.choose(space.combine(lambda row, rows=rows: int(row in rows), root), TRUE, given)
+        found.append(given)
+    return found
+
+
+def reread(original: Policy, mutant: Policy) -> Iterator[tuple[int, int, int]]:
+    """Yield the level and the two bands wherever an unknown, or a value at a cut, is read as another band."""
+    for level, (mine, other) in enumerate(zip(original.inputs, mutant.inputs, strict=True)):
+        yield level, mine.assumed, other.assumed
+        cuts = zip(mine.stated, mine.cuts or (), other.cuts or (), strict=False)
+        yield from ((level, band - 1, band) for band, cut, moved in cuts if cut != moved)
+
+
 def is_equivalent(original: Policy, mutant: Policy) -> bool:
-    """Say whether every profile, complete or not, gets the same strategy and codes; never so where a cut moved."""
-    inputs = list(zip(original.inputs, mutant.inputs, strict=True))
-    if any(mine.cuts != other.cuts for mine, other in inputs):
-        return False
-    space = original.diagrams
-    numbers: dict[tuple[str, frozenset[str]], int] = {}
-
-    def answers(policy: Policy) -> int:
-        def answer(*rows: int) -> int:
-            fired = [table.rules[row] for table, row in zip(policy.tables, rows, strict=True)]
-            strategy = policy.tables[-1].outcomes[fired[-1].outcome]
-            codes = frozenset(code for rule in fired for code in rule.because)
-            return numbers.setdefault((strategy, codes), len(numbers))
-
-        return space.combine(answer, *compose(policy.tables, space, len(policy.inputs), space.among))
-
-    before, after = answers(original), answers(mutant)
-    return before == after and all(
-        space.cofactor(before, level, mine.assumed) == space.cofactor(after, level, other.assumed)
-        for level, (mine, other) in enumerate(inputs)
+    """Say whether every profile, complete or not, gets the same strategy and codes."""
+    space = Diagrams(original.diagrams.sizes)
+    before = answers(original, space)
+    return before == answers(mutant, space) and all(
+        space.cofactor(root, level, band) == space.cofactor(root, level, other)
+        for level, band, other in reread(original, mutant)
+        if band != other
+        for root in before
     )
 
 

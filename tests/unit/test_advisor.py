@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 import reference
 import trivium
 from trivium import Advisor, Explain, Profile, Recommendation
-from trivium.policy import Lifecycle, Served, load_policy
+from trivium.advisor import encode
+from trivium.economics import Costs
+from trivium.policy import Lifecycle, Registry, Served, load_directory, load_policy
 from trivium.profile import COUNTS, FIELDS, VOCABULARY, make_profile
 from trivium.recommendation import Range
 
@@ -22,11 +24,29 @@ FILE = trivium.POLICIES / "adaptation-1.0.0.yaml"
 POLICY = load_policy(FILE.read_text(encoding="utf-8"), FILE.name, VOCABULARY)
 ADVISOR = Advisor(Served(POLICY, Lifecycle()))
 SLOW = reference.shipped("1.0.0")
+SERVED = {
+    version: Advisor(one) for version, one in Registry(load_directory(trivium.POLICIES, VOCABULARY)).by_version.items()
+}
 CODES = {(name, rule["id"]): rule.get("because", []) for name, rules in SLOW.tables.items() for rule in rules}
-encode = msgspec.json.encode
+
+
+money = st.integers(0, 5000).map(float)
+some_costs = st.builds(
+    Costs,
+    model=st.sampled_from([None, "gpt-4o", "nobody-knows"]),
+    variable_input_tokens=st.none() | money,
+    output_tokens=st.none() | money,
+    input_price=st.none() | st.sampled_from([0.15, 2.5]),
+    output_price=st.none() | st.sampled_from([0.6, 10.0]),
+    price_multiplier=st.none() | st.sampled_from([0.5, 1.5]),
+    training_price=st.none() | money,
+    engineering=st.none() | money,
+)
 
 
 def values(name: str) -> st.SearchStrategy[Any]:
+    if name == "costs":
+        return some_costs
     field = VOCABULARY[name]
     if field.kind == "choice":
         return st.sampled_from(field.choices)
@@ -60,11 +80,13 @@ def reachable(profile: Profile) -> list[str]:
     return [SLOW.strategies[answer] for answer in sorted(set(map(SLOW.answer, SLOW.completions(cell, known))))]
 
 
+@pytest.mark.parametrize("version", SERVED)
 @given(profiles, explained)
-def test_the_fast_answer_is_the_slow_one_encoded(profile: Profile, explain: Explain) -> None:
-    answer, made = ADVISOR.answer(profile, explain), ADVISOR.recommend(profile, explain)
+def test_the_fast_answer_is_the_slow_one_encoded(version: str, profile: Profile, explain: Explain) -> None:
+    advisor = SERVED[version]
+    answer, made = advisor.answer(profile, explain), advisor.recommend(profile, explain)
     assert answer.body == encode(made)
-    assert ADVISOR.answer(profile, explain).body == answer.body  # now surely from the cache
+    assert advisor.answer(profile, explain).body == answer.body  # now surely from the cache
     assert answer.decision_id == made.decision_id
     assert (answer.template.strategy, answer.template.status) == (made.strategy, made.status)
     assert json.loads(answer.body)["id"] == profile.id

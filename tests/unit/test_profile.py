@@ -33,6 +33,8 @@ anything = st.recursive(
 def good(name: str) -> st.SearchStrategy[Any]:
     if name == "id":
         return st.text(st.characters(codec="utf-8"), max_size=200)
+    if name == "costs":
+        return st.fixed_dictionaries({}, optional={"model": words, "epochs": counts, "label_cost": st.floats(0, MOST)})
     field = VOCABULARY[name]
     if field.kind == "number":
         return counts if name in COUNTS else counts | st.floats(0, MOST)
@@ -43,6 +45,8 @@ def bad(name: str) -> st.SearchStrategy[Any]:
     """Return values that a field never accepts: of another type, out of range, or an unknown word."""
     if name == "id":
         return anything.filter(lambda value: not isinstance(value, str | None)) | st.just("x" * 201)
+    if name == "costs":
+        return anything.filter(lambda value: not isinstance(value, dict | None))
     field = VOCABULARY[name]
     if field.kind == "flag":
         return anything.filter(lambda value: not isinstance(value, bool | None))

@@ -10,12 +10,11 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
-import trivium
 from trivium.api import advice, contract_routes, negotiation, operations, policies, problems, reference
 from trivium.api.logs import make_logger
 from trivium.api.metrics import Metrics
+from trivium.api.reload import Serving
 from trivium.api.schema import Contract
-from trivium.api.service import Service
 from trivium.api.settings import Settings
 from trivium.api.telemetry import Edge
 
@@ -47,7 +46,7 @@ CONTRACT = Contract(ROUTES)
 def create_app(
     settings: Settings | None = None,
     *,
-    directory: Path = trivium.POLICIES,
+    directory: Path | None = None,
     logger: Any = None,
     shortcut: bool = True,
 ) -> Litestar:
@@ -55,21 +54,23 @@ def create_app(
 
     Args:
         settings: as set; None reads the environment.
-        directory: where the policies are.
+        directory: where the policies are; None for what the settings say.
         logger: where the log goes; None for JSON lines on stdout.
         shortcut: see `telemetry.Edge`.
 
     Raises:
         SettingsError: a setting is wrong.
-        PolicyError: a policy does not load.
+        PolicyError: a policy must not be served.
     """
     settings = settings or Settings.from_environment()
-    service = Service(settings, directory)
-    metrics = Metrics(service)
+    logger = logger or make_logger(settings.log_level)
+    serving = Serving(settings, directory, logger)
+    metrics = Metrics(serving)
     app = Litestar(
         route_handlers=list(ROUTES),
         dependencies={
-            "service": Provide(lambda: service, sync_to_thread=False),
+            "service": Provide(lambda: serving.service, sync_to_thread=False),
+            "serving": Provide(lambda: serving, sync_to_thread=False),
             "contract": Provide(lambda: CONTRACT, sync_to_thread=False),
             "metrics": Provide(lambda: metrics, sync_to_thread=False),
         },
@@ -78,9 +79,9 @@ def create_app(
         request_max_body_size=settings.max_body_bytes,
         openapi_config=None,
         logging_config=None,
-        state=State({"service": service}),
+        lifespan=[serving.lifespan],
+        state=State({"serving": serving}),
     )
-    logger = logger or make_logger(settings.log_level)
-    edge: Any = Edge(app.asgi_handler, service, metrics, logger, shortcut=shortcut)
+    edge: Any = Edge(app.asgi_handler, serving, metrics, logger, shortcut=shortcut)
     app.asgi_handler = edge
     return app

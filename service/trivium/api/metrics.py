@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Gauge, GCCollector, Histogram, PlatformCollector, ProcessCollector
 from prometheus_client import Counter as PrometheusCounter
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 import trivium
 from trivium.advisor import Template
-from trivium.api.service import Service
+from trivium.api.reload import Serving
 
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -56,10 +56,31 @@ class Decisions(Collector):
         yield codes_family
 
 
+class Policies(Collector):
+    """Tells which policies serve at the moment of the scrape, and how their reloads went."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        info = GaugeMetricFamily("trivium_policy_info", "Policies served.", labels=["version", "digest", "status"])
+        for version, advisor in self._serving.service.advisors.items():
+            info.add_metric([version, advisor.reference.digest, advisor.reference.status], 1)
+        yield info
+        reloads = CounterMetricFamily("trivium_policy_reloads", "Reloads of changed policies.", labels=["result"])
+        for result, count in self._serving.reloads.items():
+            reloads.add_metric([result], count)
+        yield reloads
+        failed = GaugeMetricFamily("trivium_policy_reload_failed", "1 while changed policies cannot be served, else 0.")
+        failed.add_metric([], bool(self._serving.stale))
+        yield failed
+
+
 class Metrics:
     """The metrics of one application."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, serving: Serving) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -77,9 +98,7 @@ class Metrics:
             registry=self.registry,
         )
         self.in_progress = Gauge("http_requests_in_progress", "Requests being answered.", registry=self.registry)
-        info = Gauge("trivium_policy_info", "Policies served.", ["version", "digest", "status"], registry=self.registry)
-        for version, advisor in service.advisors.items():
-            info.labels(version, advisor.reference.digest, advisor.reference.status).set(1)
+        self.registry.register(Policies(serving))
         build = Gauge("trivium_build_info", "The running build.", ["version", "python"], registry=self.registry)
         build.labels(trivium.__version__, platform.python_version()).set(1)
         self._children: dict[tuple[str, str, int], tuple[PrometheusCounter, Histogram]] = {}

@@ -14,6 +14,7 @@ from trivium.api.contract import JSON, PROMETHEUS, Operation, Reply, describes
 from trivium.api.metrics import Metrics
 from trivium.api.negotiation import read_query, reply
 from trivium.api.problems import ProblemError
+from trivium.api.reload import Serving
 from trivium.api.schema import API_VERSION
 from trivium.api.service import Service
 
@@ -106,14 +107,16 @@ async def live() -> Response[bytes]:
 
 
 @get("/readyz", **describes(READY))
-async def ready(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+async def ready(
+    request: Request[Any, Any, Any], service: NamedDependency[Service], serving: NamedDependency[Serving]
+) -> Response[bytes]:
     """Can the service decide."""
     query = read_query(request, ReadinessQuery)
     checks = service.self_test()
     failing = [f"{name}: {result}" for name, result in checks.items() if result != "ok"]
     if failing:
         raise ProblemError("not-ready", "; ".join(failing), {"Retry-After": "5"})
-    return reply(Readiness("ok", None if query.verbose == "false" else checks))
+    return reply(Readiness("ok", None if query.verbose == "false" else {**checks, **serving.checks()}))
 
 
 @get("/metrics", **describes(METRICS))

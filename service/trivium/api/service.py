@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from trivium.advisor import Advisor
 from trivium.api.settings import Settings
 from trivium.errors import SettingsError
-from trivium.policy import Registry, RetiredPolicyError, UnknownPolicyError, load_directory
+from trivium.policy import (
+    Policy,
+    PolicyError,
+    Problem,
+    Registry,
+    RetiredPolicyError,
+    Served,
+    UnknownPolicyError,
+    load_files,
+    read_directory,
+)
+from trivium.policy.signatures import KeysError, read_keys, verify
 from trivium.profile import VOCABULARY, Profile
 
 
 class Service:
-    """The loaded policies, ready to advise. Immutable.
+    """The loaded policies, ready to advise. Immutable: a request that keeps to one Service sees one set of policies.
+
+    Args:
+        settings: as set.
+        directory: where the policies are.
+        previous: what served until now; what has not changed since is taken from it.
 
     Raises:
-        PolicyError: a policy does not load.
-        SettingsError: the default policy is none that decides.
+        PolicyError: a policy does not load, is not pinned, or is not signed by a trusted key.
+        SettingsError: the default policy is none that decides; the pins or the keys cannot be used.
     """
 
-    def __init__(self, settings: Settings, directory: Path) -> None:
+    def __init__(self, settings: Settings, directory: Path, previous: Service | None = None) -> None:
         self.settings = settings
-        served = load_directory(directory, VOCABULARY)
+        self.files = read_directory(directory)
+        if settings.policy_keys:
+            _verify(self.files, settings.policy_keys)
+        served = load_files(self.files, VOCABULARY, previous.unchanged(self.files) if previous else None)
+        if pins := settings.pins:
+            problems = list(_not_as_pinned(served, pins))
+            if problems:
+                raise PolicyError(problems)
         try:
             self.registry = Registry(served, settings.default_policy or None)
         except (UnknownPolicyError, RetiredPolicyError) as error:
-            raise SettingsError(f"TRIVIUM_DEFAULT_POLICY: {error}") from None
-        self.advisors = {one.version: Advisor(one) for one in self.registry.by_version.values()}
+            said = error if settings.default_policy else f"no policy `latest`: none in {directory} is active"
+            raise SettingsError(f"TRIVIUM_DEFAULT_POLICY: {said}") from None
+        kept: dict[str, Advisor] = previous.advisors if previous else {}
+        self.advisors: dict[str, Advisor] = {
+            version: _advisor(one, kept.get(version)) for version, one in self.registry.by_version.items()
+        }
         self.default = self.advisors[self.registry.default.version]
 
     def advisor(self, selector: str | None = None) -> Advisor:
@@ -48,3 +76,35 @@ class Service:
             named = recommended.strategy in recommended.reachable
             checks[f"policy {version}"] = "ok" if named else "the strategy is not among the reachable ones"
         return checks
+
+    def unchanged(self, files: Mapping[str, bytes]) -> dict[str, Policy]:
+        """Return the policies whose files are still the same, by file."""
+        policies = {one.policy.parsed.file: one.policy for one in self.registry.by_version.values()}
+        return {name: policy for name, policy in policies.items() if files.get(name) == self.files[name]}
+
+
+def _advisor(served: Served, kept: Advisor | None) -> Advisor:
+    """Return an advisor for a policy: the one so far, with all that it has cached, where nothing has changed."""
+    same = kept is not None and kept.policy is served.policy and kept.lifecycle == served.lifecycle
+    return kept if kept is not None and same else Advisor(served)
+
+
+def _verify(files: Mapping[str, bytes], keys: str) -> None:
+    try:
+        verify(files, read_keys(Path(keys).read_bytes()))
+    except OSError as error:
+        raise SettingsError(f"TRIVIUM_POLICY_KEYS: {keys}: {error.strerror}") from None
+    except KeysError as error:
+        raise SettingsError(f"TRIVIUM_POLICY_KEYS: {error}") from None
+
+
+def _not_as_pinned(served: list[Served], pins: Mapping[str, str]) -> Iterator[Problem]:
+    for one in served:
+        if one.version not in pins:
+            message = f"TRIVIUM_POLICY_PINS has no version {one.version}"
+            yield one.policy.parsed.problem(("version",), "not-pinned", message)
+        elif pins[one.version] != one.policy.digest:
+            message = f"the digest is {one.policy.digest}, and TRIVIUM_POLICY_PINS has {pins[one.version]}"
+            yield one.policy.parsed.problem(("version",), "not-pinned", message)
+    for version in pins.keys() - {one.version for one in served}:
+        yield Problem("not-there", f"no policy has version {version}", file="TRIVIUM_POLICY_PINS")

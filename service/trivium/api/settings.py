@@ -20,6 +20,9 @@ _KUBERNETES = re.compile(r"TRIVIUM(_[A-Z0-9_]*)?_(SERVICE_(HOST|PORT).*|PORT(_.*
 """What Kubernetes injects into pods beside a service called trivium; not ours."""
 
 
+_PIN = re.compile(r"(?P<version>\d+\.\d+\.\d+)\s*=\s*(?P<digest>[0-9a-f]{64})", re.ASCII)
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator can set; each field is read from TRIVIUM_ and its name in capitals.
 
@@ -29,6 +32,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         log_profiles: log the values of profiles; else only which fields were given.
         max_body_bytes: largest request body.
         max_batch: most profiles in one batch.
+        policy_dir: directory of own policies, served in place of those in the package.
+        policy_pins: exactly what may be served, as `1.0.0=DIGEST,2.0.0=DIGEST`; empty for no such limit.
+        policy_keys: file of the Ed25519 public keys that may sign own policies; empty where none need a signature.
+        policy_reload_seconds: how often to look for changed policies; 0 for never.
     """
 
     default_policy: Annotated[str, msgspec.Meta(max_length=64)] = ""
@@ -36,6 +43,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_profiles: bool = False
     max_body_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 30)] = 1 << 20
     max_batch: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1000
+    policy_dir: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    policy_pins: Annotated[str, msgspec.Meta(max_length=65536)] = ""
+    policy_keys: Annotated[str, msgspec.Meta(max_length=4096)] = ""
+    policy_reload_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 5
+
+    @property
+    def pins(self) -> dict[str, str]:
+        """The pinned digests by version.
+
+        Raises:
+            SettingsError: an entry is not of the form VERSION=DIGEST, or a version stands twice.
+        """
+        pins: dict[str, str] = {}
+        for entry in filter(None, (entry.strip() for entry in self.policy_pins.split(","))):
+            found = _PIN.fullmatch(entry)
+            if found is None:
+                raise SettingsError(
+                    f"TRIVIUM_POLICY_PINS: `{entry[:80]}` is not VERSION=DIGEST, as GET /policies has them"
+                )
+            if found["version"] in pins:
+                raise SettingsError(f"TRIVIUM_POLICY_PINS: version {found['version']} stands twice")
+            pins[found["version"]] = found["digest"]
+        return pins
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -60,4 +90,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 problems.append(f"{name}: {field_error(text, field.type, str(error)).detail}")
         if problems:
             raise SettingsError("; ".join(problems))
-        return cls(**values)
+        settings = cls(**values)
+        _ = settings.pins  # refused here, with the other settings, when they are wrong
+        return settings

@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, TypeAlias
 
+from trivium.advisor import Advisor
 from trivium.api import tracing
 from trivium.api.advice import lifecycle_headers
 from trivium.api.logs import RequestLine
 from trivium.api.metrics import UNMATCHED, Metrics
-from trivium.api.service import Service
+from trivium.api.reload import Serving
 from trivium.profile import parse_profile
 
 
@@ -49,24 +51,20 @@ class Edge:
 
     Args:
         app: the application inside.
-        service: what decides.
+        serving: what decides.
         metrics: where requests and decisions are counted.
         logger: where the canonical lines go.
         shortcut: whether to answer plain recommendations here; off only to prove that it changes nothing.
     """
 
-    def __init__(self, app: App, service: Service, metrics: Metrics, logger: Any, *, shortcut: bool = True) -> None:
+    def __init__(self, app: App, serving: Serving, metrics: Metrics, logger: Any, *, shortcut: bool = True) -> None:
         self._app = app
-        self._service = service
+        self._serving = serving
         self._metrics = metrics
         self._logger = logger
         self._shortcut = shortcut
-        self._with_values = service.settings.log_profiles
-        self._advice_headers = [
-            (b"cache-control", b"no-store"),
-            *((name.lower().encode(), value.encode()) for name, value in lifecycle_headers(service.default).items()),
-            (b"content-type", b"application/json"),
-        ]
+        self._with_values = serving.settings.log_profiles
+        self._max_body_bytes = serving.settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -100,7 +98,7 @@ class Edge:
             and headers.get(b"content-type") in _JSON_TYPES
             and headers.get(b"accept") in _ANY
             and (length := headers.get(b"content-length", b"")).isdigit()
-            and int(length) <= self._service.settings.max_body_bytes
+            and int(length) <= self._max_body_bytes
         )
 
     async def _advise(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
@@ -116,14 +114,16 @@ class Edge:
             return
         exchange.more = False
         body = b"".join(chunks)
+        advisor = self._serving.service.default
         try:
-            answer = self._service.default.answer(parse_profile(body))
+            answer = advisor.answer(parse_profile(body))
         except Exception:  # noqa: BLE001 - whatever it is, the ordinary way answers it
             await self._app(scope, _replay(body, exchange.receive), exchange.send)
             return
         scope["state"]["decision"] = answer
         length = (b"content-length", str(len(answer.body)).encode())
-        await exchange.send({"type": "http.response.start", "status": 200, "headers": [*self._advice_headers, length]})
+        headers = [*_advice_headers(advisor), length]
+        await exchange.send({"type": "http.response.start", "status": 200, "headers": headers})
         await exchange.send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
     def _record(self, exchange: _Exchange, seconds: float) -> None:
@@ -209,6 +209,16 @@ class _Exchange:
         elif self._is_head and message["type"] == "http.response.body":
             message["body"] = b""
         await self._send(message)
+
+
+@lru_cache(maxsize=1)  # plain recommendations come from one advisor at a time
+def _advice_headers(advisor: Advisor) -> tuple[tuple[bytes, bytes], ...]:
+    lifecycle = lifecycle_headers(advisor)
+    return (
+        (b"cache-control", b"no-store"),
+        *((name.lower().encode(), value.encode()) for name, value in lifecycle.items()),
+        (b"content-type", b"application/json"),
+    )
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

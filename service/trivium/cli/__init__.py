@@ -11,6 +11,7 @@ from trivium.cli.interview import interview
 from trivium.cli.policy import policy
 from trivium.cli.recommend import recommend
 from trivium.cli.serve import serve
+from trivium.cli.signing import keygen, sign
 
 
 EPILOG = """\b
@@ -30,5 +31,7 @@ def main() -> None:
     """Prompt engineering, retrieval, fine-tuning, or both: a recommendation with reasons."""
 
 
+for command in (keygen, sign):
+    policy.add_command(command)
 for command in (serve, recommend, interview, policy, openapi, version, completion):
     main.add_command(command)

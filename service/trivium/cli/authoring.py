@@ -11,7 +11,7 @@ import msgspec
 
 from trivium.advisor import Advisor
 from trivium.cli.common import INVALID_INPUT, POLICY, Failure, find_policy, read_profile
-from trivium.policy import Lifecycle, Policy, Served
+from trivium.policy import Lifecycle, Policy, Problem, Served
 from trivium.policy.diagram import Cell
 from trivium.policy.dmn import export_dmn
 from trivium.policy.drawing import draw_diagram, draw_tables
@@ -20,6 +20,9 @@ from trivium.policy.language import NAME, schema
 
 STARTER = Path(__file__).with_name("starter.yaml")
 """A small policy that loads as it is."""
+
+MOST_COLUMNS = 100
+"""Of a long line, so much is shown on either side of the place."""
 
 OUTPUT = click.option("-o", "--output", type=click.Path(dir_okay=False), help="The file to write.  [default: print]")
 
@@ -75,6 +78,18 @@ def export(source: str, form: str, output: str | None) -> None:
     """Export the tables of a policy."""
     del form  # there is one so far
     _write(export_dmn(find_policy(source)), output)
+
+
+def pointed_out(problem: Problem, text: str) -> str:
+    """Write a problem with the line of the file that it is about, and a mark below the place in it."""
+    lines = text.split("\n")
+    if not 0 < problem.line <= len(lines):
+        return str(problem)
+    line = lines[problem.line - 1].rstrip().replace("\t", " ")
+    start = max(0, problem.column - MOST_COLUMNS)
+    shown = line[start : start + 2 * MOST_COLUMNS]
+    mark = " " * (problem.column - 1 - start)
+    return f"{problem}\n{problem.line:5} | {shown}\n      | {mark}^"
 
 
 def _cell(policy: Policy, file: IO[bytes]) -> Cell:

@@ -15,7 +15,7 @@ from trivium.cli.common import json_option, read_profile, shipped
 from trivium.cli.recommend import give, policy_option
 from trivium.interview import Interview, choices, read_answer
 from trivium.policy import CompiledInput
-from trivium.profile import Profile, make_profile
+from trivium.profile import Profile, canonical, make_profile
 
 
 HELP = "Answer each question. Enter: nobody knows.  ?: why it is asked, and how to find out.  quit: end here."
@@ -47,31 +47,44 @@ class _Asking:
 
     def complete(self, profile: Profile) -> Profile:
         """Return the profile with what is answered."""
-        advisor = self._advisor
+        policy = self._advisor.policy
         asked = 0
-        interview = Interview(advisor.policy, advisor.stated(profile))
+        skipped: set[str] = set()
+        interview = Interview(policy, self._advisor.stated(profile))
         self._say(HELP, "dim")
-        while (field := interview.asking) is not None:
-            if field.spec.derived_from is not None:
-                self._say(f"\nNot asked here, though it matters: {field.spec.question} Use --profile.", "dim")
-                interview = interview.skip()
-                continue
-            asked += 1
-            self._out.print(Text.assemble(f"\n{asked}. {field.spec.question}", (f" ({field.name})", "dim")))
-            line = self._listen(field, interview)
-            if line is None:
-                break
-            if line:
-                answered = make_profile({field.name: read_answer(field, line)})
-                profile = msgspec.structs.replace(profile, **{field.name: getattr(answered, field.name)})
-                interview = Interview(advisor.policy, advisor.stated(profile), interview.skipped)
+        while interview.asking is not None:
+            field = self._askable(interview.asking, profile, skipped)
+            if field is None:
+                skipped.add(interview.asking.name)
+                self._say(f"\nNot asked here, though it matters: {interview.asking.spec.question}", "dim")
             else:
-                self._say(f"Assumed: {field.bands[field.assumed]}", "dim")
-                interview = interview.skip()
-            self._say(f"{'Settled' if interview.settled else 'Still possible'}: {self._named(interview.reachable)}")
-        self._say(f"\n{asked} of {len(advisor.policy.inputs)} questions asked. What is known, as a profile:", "dim")
-        self._out.print(Text(f"{msgspec.json.encode(profile).decode()}\n"), soft_wrap=True)
+                asked += 1
+                self._out.print(Text.assemble(f"\n{asked}. {field.spec.question}", (f" ({field.name})", "dim")))
+                line = self._listen(field, interview)
+                if line is None:
+                    break
+                if line:
+                    answered = make_profile({field.name: read_answer(field, line)})
+                    profile = msgspec.structs.replace(profile, **{field.name: getattr(answered, field.name)})
+                else:
+                    skipped.add(field.name)
+                    self._say(f"Assumed: {field.bands[field.assumed]}", "dim")
+            interview = Interview(policy, self._advisor.stated(profile), frozenset(skipped))
+            if field is not None:
+                said = "Settled" if interview.settled else "Still possible"
+                self._say(f"{said}: {self._named(interview.reachable)}")
+        self._say(f"\n{asked} of {len(policy.inputs)} questions asked. What is known, as a profile:", "dim")
+        given = {name: canonical(value) for name, value in msgspec.structs.asdict(profile).items() if value is not None}
+        self._out.print(Text(f"{msgspec.json.encode(given).decode()}\n"), soft_wrap=True)
         return profile
+
+    def _askable(self, field: CompiledInput, profile: Profile, skipped: set[str]) -> CompiledInput | None:
+        """Return what to ask for an input: itself, or what its computation still lacks; None where there is nothing."""
+        if field.spec.derived_from is None:
+            return field
+        economics = self._advisor.recommend(profile, "none").economics
+        lacks = set(economics.missing) - skipped if economics else set()
+        return next((one for one in self._advisor.policy.inputs if one.name in lacks), None)
 
     def _listen(self, field: CompiledInput, interview: Interview) -> str | None:
         """Return a line that answers, an empty one when nobody knows, None at the end."""

@@ -89,11 +89,13 @@ def check(files: tuple[str, ...], as_json: bool) -> None:
     """Check that policies would load: form, references, completeness, dead rules, promises, examples."""
     problems: list[Problem] = []
     for file in files:
+        text = ""
         try:
-            loaded = load_policy(read_text(file), file, VOCABULARY)
+            text = read_text(file)
+            loaded = load_policy(text, file, VOCABULARY)
         except PolicyError as error:
             problems.extend(error.problems)
-            click.echo(str(error), err=True)
+            click.echo("\n".join(authoring.pointed_out(problem, text) for problem in error.problems), err=True)
         else:
             if not as_json:
                 click.echo(f"{file}: {loaded.document.policy} {loaded.version} is sound in all {loaded.cells:,} cells")

@@ -260,13 +260,14 @@ class Promise(_Part, frozen=True, rename={"if_": "if"}):
 
 
 class Example(_Part, frozen=True):
-    """A profile and what the policy says of it; `codes` need only be among those emitted.
+    """A profile and what the policy says of it; it may give more codes than `codes`, and none of `without`.
 
     Attributes:
         id: its name.
         strategy: the strategy it leads to.
         profile: input to value; what is left out is unknown.
         codes: codes that must be among its reasons.
+        without: codes that must not be among its reasons.
         outcomes: table to the outcome it must have.
     """
 
@@ -274,6 +275,7 @@ class Example(_Part, frozen=True):
     strategy: str
     profile: dict[str, str | bool | int | float] = {}
     codes: list[CodeName] = []
+    without: list[CodeName] = []
     outcomes: dict[str, str] = {}
 
 

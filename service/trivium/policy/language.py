@@ -72,6 +72,11 @@ _LAWS: dict[str, dict[str, Any]] = {
 _KEY_LAWS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("Document", "tables", {"required": [STRATEGY]}),
     ("Input", "cuts", {"minProperties": 2, **_BANDS}),
+    (
+        "Input",
+        "values",
+        {"minItems": 2, "uniqueItems": True, "items": {"not": {"const": UNMEASURED}}, "minProperties": 2, **_BANDS},
+    ),
     ("Promise", "setting", {"minProperties": 1, "maxProperties": 1}),
 )
 
@@ -96,7 +101,8 @@ def _without_null(value: dict[str, Any]) -> dict[str, Any]:
     kinds = [kind for kind in value.get("anyOf", ()) if kind != {"type": "null"}]
     rest = {key: part for key, part in value.items() if not (key == "default" and part is None)}
     if len(kinds) == 1:
-        return {key: part for key, part in rest.items() if key != "anyOf"} | kinds[0]
+        rest.pop("anyOf")
+        return {**rest, **kinds[0]}
     return rest | ({"anyOf": kinds} if kinds else {})
 
 

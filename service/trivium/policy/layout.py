@@ -92,9 +92,9 @@ def arrange(
             if not settling:
                 layers[layer].sort(key=wanted.__getitem__)
             _place(layers[layer], wanted, size, gap, middle)
-    top = min(middle[key] - size[key] / 2 for key in middle)
+    top = min((middle[key] - size[key] / 2 for key in middle), default=0.0)
     middle = {key: at - top for key, at in middle.items()}
-    extent = max(middle[key] + size[key] / 2 for key in middle)
+    extent = max((middle[key] + size[key] / 2 for key in middle), default=0.0)
     return Layout(
         {key: middle[key] for key in boxes}, {line: [middle[key] for key in slots[line]] for line in lines}, extent
     )

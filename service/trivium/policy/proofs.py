@@ -171,6 +171,7 @@ def _examples(policy: Policy) -> Iterator[Problem]:
         }
         differences = [f"strategy is {strategy}, expected {example.strategy}"] if strategy != example.strategy else []
         differences += [f"code {code} is missing" for code in example.codes if code not in codes]
+        differences += [f"code {code} is given" for code in example.without if code in codes]
         differences += [
             f"{table} is {outcomes[table]}, expected {expected}"
             for table, expected in example.outcomes.items()

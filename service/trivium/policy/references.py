@@ -224,9 +224,10 @@ def _examples(parsed: Parsed) -> Iterator[Problem]:
         for name in example.profile:
             if name not in document.inputs:
                 yield _unknown(parsed, (*path, "profile", name), "input", name, document.inputs)
-        for position, code in enumerate(example.codes):
-            if code not in document.codes:
-                yield _unknown(parsed, (*path, "codes", position), "code", code, document.codes)
+        for key in ("codes", "without"):
+            for position, code in enumerate(getattr(example, key)):
+                if code not in document.codes:
+                    yield _unknown(parsed, (*path, key, position), "code", code, document.codes)
         tables = {name: outcomes(table) for name, table in document.tables.items()}
         yield from _condition(parsed, (*path, "outcomes"), dict(example.outcomes), tables)
 
