@@ -69,9 +69,7 @@ _TYPES = (
     ProblemType(
         "invalid-input", 400, "The input is not valid", "Fields or parameters are wrong; `errors` names each of them."
     ),
-    ProblemType(
-        "not-found", 404, "Not found", "There is nothing at this path; /docs lists what there is."
-    ),
+    ProblemType("not-found", 404, "Not found", "There is nothing at this path; /docs lists what there is."),
     ProblemType("unknown-policy", 404, "No such policy", "No served policy fits; GET /policies lists them."),
     ProblemType(
         "unknown-code", 404, "No such code", "No served policy has this rationale code; GET /codes lists them."

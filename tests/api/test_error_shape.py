@@ -1,0 +1,482 @@
+"""Whatever is sent, every error is one problem document that names all that is wrong, and never a 500."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from litestar import get
+from litestar.params import FromPath
+
+from api import serving
+from api.serving import JSON, Inside, Live, named, problem
+from trivium import Advisor, Explain, Profile, Recommendation
+from trivium.advisor import Answer
+from trivium.api.app import CONTRACT
+from trivium.api.problems import PROBLEM_TYPES
+from trivium.profile import FIELDS
+
+
+PATHS = CONTRACT.document["paths"]
+OPERATIONS = [(method.upper(), path) for path, methods in PATHS.items() for method in methods]
+FILLED = {"version": "1.0.0", "a": "1.0.0", "b": "latest"}
+
+
+def fill(path: str) -> str:
+    code = "too-large" if path.startswith("/problems") else "HIGH_VOLUME"
+    return path.format(**FILLED, code=code)
+
+
+def documented(served: Inside, response: httpx.Response) -> None:
+    """Check that the contract foresees this problem at this operation."""
+    line, found = served.line(response), response.json()
+    assert line["problem"] == found["code"]
+    if line["route"] in PATHS and response.status_code != 405:
+        answers = PATHS[line["route"]][line["method"].lower()]["responses"][str(response.status_code)]
+        examples = answers["content"]["application/problem+json"]["examples"].values()
+        assert found["code"] in {example["value"]["code"] for example in examples}
+
+
+# Bodies: each with where it is wrong and how.
+MALFORMED = {
+    "empty": b"",
+    "blank": b" \r\n\t",
+    "no JSON": b"requests_per_day=1",
+    "cut off": b'{"id": "x"',
+    "two values": b"{} {}",
+    "trailing comma": b'{"id": "x",}',
+    "single quotes": b"{'id': 'x'}",
+    "NaN": b'{"requests_per_day": NaN}',
+    "Infinity": b'{"requests_per_day": Infinity}',
+    "minus Infinity": b'{"requests_per_day": -Infinity}',
+    "1e400": b'{"requests_per_day": 1e400}',
+    "5000 digits": b'{"labeled_examples": ' + b"9" * 5_000 + b"}",
+    "leading zero": b'{"requests_per_day": 01}',
+    "not UTF-8": b"\xff\xfe",
+    "a string not UTF-8": b'{"id": "\xff"}',
+    "a name not UTF-8": b'{"\xff": 1}',
+    "an encoded surrogate": b'{"id": "\xed\xa0\x80"}',
+    "a lone surrogate": b'{"id": "\\ud800"}',
+    "a byte order mark": b"\xef\xbb\xbf{}",
+    "UTF-16": '{"id": "x"}'.encode("utf-16"),
+    "a control character": b'{"id": "\x00"}',
+    "deep arrays": b"[" * 100_000,
+    "deep objects": b'{"id":' * 100_000,
+    "a deep unknown field": b'{"x": ' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+}
+WRONG: dict[bytes, list[tuple[str, str]]] = {
+    b"null": [("", "wrong_type")],
+    b"[]": [("", "wrong_type")],
+    b"[{}]": [("", "wrong_type")],
+    b'"x"': [("", "wrong_type")],
+    b"1": [("", "wrong_type")],
+    b"true": [("", "wrong_type")],
+    b'{"requests_per_day": ' + b"9" * 400 + b"}": [("/requests_per_day", "out_of_range")],
+    b'{"labeled_examples": -1}': [("/labeled_examples", "out_of_range")],
+    b'{"labeled_examples": 1.5}': [("/labeled_examples", "wrong_type")],
+    b'{"prompt_tokens": 1e13}': [("/prompt_tokens", "out_of_range")],
+    b'{"requests_per_day": "1"}': [("/requests_per_day", "wrong_type")],
+    b'{"requests_per_day": true}': [("/requests_per_day", "wrong_type")],
+    b'{"can_label_more": 1}': [("/can_label_more", "wrong_type")],
+    b'{"knowledge_need": "changing"}': [("/knowledge_need", "unknown_value")],
+    b'{"knowledge_need": []}': [("/knowledge_need", "wrong_type")],
+    b'{"id": {}}': [("/id", "wrong_type")],
+    b'{"id": "' + b"x" * 201 + b'"}': [("/id", "too_long")],
+    b'{"a/b~c": 1, "": 2}': [("/", "unknown_field"), ("/a~1b~0c", "unknown_field")],
+    b'{"__proto__": {}}': [("/__proto__", "unknown_field")],
+}
+
+
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
+@pytest.mark.parametrize("path", ["/recommend", "/recommend/batch", "/policies/1/map"])
+def test_what_is_no_json_is_refused_as_a_whole(way: Inside, path: str, body: bytes) -> None:
+    response = way.client.post(path, content=body, headers=JSON)
+    assert named(problem(response, 400, "invalid-input")) == [("", "malformed")]
+    documented(way, response)
+
+
+@pytest.mark.parametrize(("body", "errors"), WRONG.items(), ids=[repr(body[:40]) for body in WRONG])
+def test_what_is_no_profile_is_refused_field_by_field(way: Inside, body: bytes, errors: list[tuple[str, str]]) -> None:
+    response = way.client.post("/recommend", content=body, headers=JSON)
+    assert named(problem(response, 400, "invalid-input")) == errors
+    documented(way, response)
+
+
+def test_every_bad_field_is_named_at_once_with_what_was_meant(way: Inside) -> None:
+    body = {
+        "labelled_examples": 5,
+        "requests_per_day": -1,
+        "knowledge_need": "changing_fact",
+        "can_label_more": "yes",
+        "primary_goal": "cost",
+        "prompt_tokens": 0.5,
+        "id": 7,
+    }
+    found = problem(way.client.post("/recommend", json=body), 400, "invalid-input")
+    details = {error["pointer"]: error["detail"] for error in found["errors"]}
+    assert set(details) == {f"/{name}" for name in body if name != "primary_goal"}
+    assert found["detail"] == "6 things are wrong with the input."
+    assert "did you mean `labeled_examples`?" in details["/labelled_examples"]
+    assert "did you mean `changing_facts`?" in details["/knowledge_need"]
+    assert "true or false" in details["/can_label_more"]
+    assert ">= 0" in details["/requests_per_day"]
+
+
+def test_all_fields_can_be_wrong_together(way: Inside) -> None:
+    found = problem(way.client.post("/recommend", json={name: [] for name in FIELDS}), 400, "invalid-input")
+    assert named(found) == sorted((f"/{name}", "wrong_type") for name in FIELDS)
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({}, [("", "missing_field")]),
+        ({"profiles": []}, [("/profiles", "out_of_range")]),
+        ({"profiles": {}}, [("/profiles", "wrong_type")]),
+        ({"profiles": None}, [("/profiles", "wrong_type")]),
+        ({"profiles": [{}], "default": {}}, [("/default", "unknown_field")]),
+        ({"profiles": [{}], "defaults": 1}, [("/defaults", "wrong_type")]),
+        (
+            {"profiles": 1, "defaults": {"x": 1, "id": 2}, "y": 3},
+            [
+                ("/defaults/id", "wrong_type"),
+                ("/defaults/x", "unknown_field"),
+                ("/profiles", "wrong_type"),
+                ("/y", "unknown_field"),
+            ],
+        ),
+    ],
+)
+def test_what_is_no_batch_is_refused(service: Inside, body: Any, errors: list[tuple[str, str]]) -> None:
+    response = service.client.post("/recommend/batch", json=body)
+    assert named(problem(response, 400, "invalid-input")) == errors
+    documented(service, response)
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({}, [("", "missing_field"), ("", "missing_field")]),
+        ({"x": "requests_per_day", "y": "label"}, [("/y", "unknown_value")]),
+        (
+            {"x": "id", "y": 1, "profile": {"z": 1}},
+            [("/profile/z", "unknown_field"), ("/x", "unknown_value"), ("/y", "wrong_type")],
+        ),
+    ],
+)
+def test_what_is_no_question_for_a_map_is_refused(service: Inside, body: Any, errors: list[tuple[str, str]]) -> None:
+    response = service.client.post("/policies/1.0.0/map", json=body)
+    assert named(problem(response, 400, "invalid-input")) == errors
+    documented(service, response)
+
+
+# Parameters
+
+QUERIES: dict[str, list[tuple[str, str]]] = {
+    "explain=ful": [("explain", "unknown_value")],
+    "explain=": [("explain", "unknown_value")],
+    "explain=%00": [("explain", "unknown_value")],
+    "explain": [("explain", "unknown_value")],
+    "policy=": [("policy", "wrong_type")],
+    "policy=v1": [("policy", "wrong_type")],
+    "policy=%zz": [("policy", "wrong_type")],
+    "policy=%ff%fe": [("policy", "wrong_type")],
+    "policy=" + "1" * 5_000: [("policy", "wrong_type")],
+    "polcy=1": [("polcy", "unknown_field")],
+    "%ff=1": [("\ufffd", "unknown_field")],
+    "=": [("", "unknown_field")],
+    "policy=1&policy=1": [("policy", "malformed")],
+    "explain=none&x=1&policy=one&explain=full": [
+        ("explain", "malformed"),
+        ("policy", "wrong_type"),
+        ("x", "unknown_field"),
+    ],
+}
+
+
+@pytest.mark.parametrize(("query", "errors"), QUERIES.items(), ids=[query[:40] for query in QUERIES])
+@pytest.mark.parametrize("path", ["/recommend", "/recommend/batch"])
+def test_wrong_parameters_are_all_named(way: Inside, path: str, query: str, errors: list[tuple[str, str]]) -> None:
+    response = way.client.post(f"{path}?{query}", json={"profiles": [{}]} if "batch" in path else {})
+    assert named(problem(response, 400, "invalid-input")) == errors
+    documented(way, response)
+
+
+def test_a_wrong_parameter_is_told_what_was_meant(service: Inside) -> None:
+    found = problem(service.client.post("/recommend?polcy=1&explain=code", json={}), 400, "invalid-input")
+    assert [error["detail"] for error in found["errors"]] == [
+        "unknown parameter; did you mean `policy`?",
+        "unknown value; did you mean `codes`?",
+    ]
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_no_operation_takes_an_unknown_parameter(service: Inside, method: str, path: str) -> None:
+    body: dict[str, Any] = {"x": "requests_per_day", "y": "labeled_examples"} if path.endswith("/map") else {}
+    body = {"profiles": [{}]} if path.endswith("/batch") else body
+    response = service.client.request(method, fill(path) + "?unheard_of=1", json=body if method == "POST" else None)
+    assert named(problem(response, 400, "invalid-input")) == [("unheard_of", "unknown_field")]
+    documented(service, response)
+
+
+# Paths, methods, media types
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/nope", "not-found"),
+        ("//", "not-found"),
+        ("/recommend/nope", "not-found"),
+        ("/policies/1.0.0/diff", "not-found"),
+        ("/policies/..%2f..%2fetc", "not-found"),
+        ("/%ff%fe", "not-found"),
+        ("/" + "x" * 5_000, "not-found"),
+        ("/policies/9.9.9", "unknown-policy"),
+        ("/policies/%ff", "unknown-policy"),
+        ("/policies/%00", "unknown-policy"),
+        ("/policies/1.0.0/diff/2", "unknown-policy"),
+        ("/codes/HIGH_VOLUM", "unknown-code"),
+        ("/codes/%zz", "unknown-code"),
+        ("/problems/too-larg", "unknown-problem"),
+    ],
+)
+def test_what_is_not_there_is_not_found(service: Inside, live: Live, path: str, code: str) -> None:
+    response = service.client.get(path)
+    problem(response, 404, code)
+    documented(service, response)
+    problem(httpx.get(live.url + path), 404, code)
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [("/policies/v1.0.0", "1.0.0"), ("/codes/HIGH_VOLUM", "HIGH_VOLUME"), ("/problems/too-larg", "too-large")],
+)
+def test_what_is_nearly_there_is_suggested(service: Inside, path: str, meant: str) -> None:
+    assert service.client.get(path).json()["detail"].endswith(f"; did you mean `{meant}`?")
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"])
+def test_a_wrong_method_is_told_the_right_ones(service: Inside, path: str, method: str) -> None:
+    answered = {one.upper() for one in PATHS[path]}
+    answered |= {"HEAD"} if "GET" in answered else set()
+    if method in answered:
+        return
+    response = service.client.request(method, fill(path))
+    assert set(response.headers["allow"].split(", ")) == answered | {"OPTIONS"}
+    if method == "HEAD":
+        assert (response.status_code, response.content) == (405, b"")
+    else:
+        problem(response, 405, "method-not-allowed")
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+@pytest.mark.parametrize("accept", ["application/x-unheard-of", "image/*", "*/*;q=0", "nonsense"])
+def test_a_media_type_that_is_not_offered_is_told_what_is(way: Inside, method: str, path: str, accept: str) -> None:
+    response = way.client.request(method, fill(path), json={} if method == "POST" else None, headers={"Accept": accept})
+    content = PATHS[path][method.lower()]["responses"]["200"]["content"]
+    assert problem(response, 406, "not-acceptable")["supported"] == list(content)
+    documented(way, response)
+
+
+@pytest.mark.parametrize("path", ["/recommend", "/recommend/batch", "/policies/1.0.0/map"])
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "",
+        "text/plain",
+        "text/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/json; charset=latin-1",
+        "application/jsonp",
+        "application/problem+json",
+        "application/x-ndjson",
+        "application",
+        "\xff",
+    ],
+)
+def test_a_body_of_another_type_is_not_read(way: Inside, path: str, content_type: str | None) -> None:
+    headers = {} if content_type is None else {"Content-Type": content_type.encode("latin-1")}
+    response = way.client.post(path, content=b"{}", headers=headers)  # type: ignore[arg-type]  # not ASCII
+    assert problem(response, 415, "unsupported-media-type")["supported"] == ["application/json"]
+    assert response.headers["accept-post"] == "application/json"
+    documented(way, response)
+
+
+# Limits
+
+
+def in_chunks(size: int) -> Iterator[bytes]:
+    yield b'{"id": "'
+    for _ in range(size // 65_536):
+        yield b"x" * 65_536
+
+
+@pytest.mark.parametrize("path", ["/recommend", "/recommend/batch", "/policies/1.0.0/map"])
+@pytest.mark.parametrize("size", [(1 << 20) + 1, 10 << 20])
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_a_body_beyond_the_limit_is_told_the_limit(way: Inside, path: str, size: int, chunked: bool) -> None:
+    content = in_chunks(size + 65_536) if chunked else b" " * size
+    response = way.client.post(path, content=content, headers=JSON)
+    assert problem(response, 413, "too-large")["limit"] == 1 << 20
+    documented(way, response)
+
+
+@pytest.mark.parametrize("query", ["", "?explain=full"], ids=["shortcut", "ordinary"])
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_ten_megabytes_are_refused_by_the_live_service(live: Live, query: str, chunked: bool) -> None:
+    content = in_chunks(10 << 20) if chunked else b" " * (10 << 20)
+    response = httpx.post(f"{live.url}/recommend{query}", content=content, headers=JSON)
+    assert problem(response, 413, "too-large")["limit"] == 1 << 20
+    assert httpx.get(f"{live.url}/livez").is_success
+
+
+def test_a_body_right_at_the_limit_is_read(way: Inside) -> None:
+    assert way.client.post("/recommend", content=b"{}".ljust(1 << 20), headers=JSON).is_success
+
+
+def test_a_batch_beyond_the_limit_is_told_the_limit() -> None:
+    with serving.inside(max_batch=3) as served:
+        response = served.client.post("/recommend/batch", json={"profiles": [{}] * 4})
+        assert problem(response, 413, "too-large")["limit"] == 3
+        documented(served, response)
+        assert served.client.post("/recommend/batch", json={"profiles": [{}] * 3}).is_success
+
+
+# The service's own failures
+
+SECRET = "hunter2"  # noqa: S105 - it has to look like one
+
+
+class Broken(Advisor):
+    """Fails at each question."""
+
+    def answer(self, profile: Profile, explain: Explain = "full") -> Answer:
+        raise RuntimeError(f"{SECRET} {profile} {explain}")
+
+
+class Lost(Advisor):
+    """Recommends what it says cannot be reached."""
+
+    def recommend(self, profile: Profile, explain: Explain = "full") -> Recommendation:
+        return msgspec.structs.replace(super().recommend(profile, explain), reachable=[])
+
+
+def with_advisor(served: Inside, kind: type[Advisor]) -> None:
+    service = served.app.state.service
+    service.default = kind(service.registry.default)
+    service.advisors[service.registry.default.version] = service.default
+
+
+@pytest.mark.parametrize("shortcut", [True, False])
+def test_a_defect_is_reported_to_the_log_and_not_to_the_caller(shortcut: bool) -> None:
+    with serving.inside(shortcut=shortcut) as served:
+        with_advisor(served, Broken)
+        for response in (
+            served.client.post("/recommend", json={"id": "mine"}),
+            served.client.post("/recommend?explain=none", json={"id": "mine"}),
+            served.client.post("/recommend/batch", json={"profiles": [{"id": "mine"}]}),
+        ):
+            problem(response, 500, "internal-error")
+            assert SECRET not in response.text + str(response.headers)
+            line = served.line(response)
+            assert (line["level"], line["status"]) == ("error", 500)
+            assert f"RuntimeError: {SECRET}" in line["exception"]
+            documented(served, response)
+
+
+@get("/defects/{name:str}")
+async def fail(name: FromPath[str]) -> None:
+    """Fail."""
+    raise {"key": KeyError, "recursion": RecursionError, "memory": MemoryError}[name](SECRET)
+
+
+@pytest.mark.parametrize("name", ["key", "recursion", "memory"])
+def test_a_defect_of_any_route_is_an_internal_error(name: str) -> None:
+    with serving.inside() as served:
+        served.app.register(fail)
+        response = served.client.get(f"/defects/{name}")
+        problem(response, 500, "internal-error")
+        assert SECRET not in response.text
+        assert SECRET in served.line(response)["exception"]
+
+
+def unready() -> httpx.Response:
+    with serving.inside() as served:
+        with_advisor(served, Lost)
+        response = served.client.get("/readyz")
+        documented(served, response)
+        return response
+
+
+def defective() -> httpx.Response:
+    with serving.inside() as served:
+        with_advisor(served, Broken)
+        return served.client.post("/recommend", json={})
+
+
+def test_a_service_that_is_not_ready_says_when_to_come_again() -> None:
+    response = unready()
+    assert "policy 1.0.0" in problem(response, 503, "not-ready")["detail"]
+    assert response.headers["retry-after"] == "5"
+
+
+# All together
+
+SAME_AXES = {"x": "requests_per_day", "y": "requests_per_day"}
+MET: dict[str, Callable[[Inside], httpx.Response]] = {
+    "invalid-input": lambda aged: aged.client.post("/recommend", json={"x": 1}),
+    "not-found": lambda aged: aged.client.get("/nope"),
+    "unknown-policy": lambda aged: aged.client.post("/recommend?policy=9", json={}),
+    "unknown-code": lambda aged: aged.client.get("/codes/NOPE"),
+    "unknown-problem": lambda aged: aged.client.get("/problems/nope"),
+    "method-not-allowed": lambda aged: aged.client.delete("/recommend"),
+    "not-acceptable": lambda aged: aged.client.get("/policies", headers={"Accept": "text/csv"}),
+    "not-mappable": lambda aged: aged.client.post("/policies/2/map", json=SAME_AXES),
+    "policy-retired": lambda aged: aged.client.post("/recommend?policy=1.0.0", json={}),
+    "too-large": lambda aged: aged.client.post("/recommend", content=b" " * (1 << 21), headers=JSON),
+    "unsupported-media-type": lambda aged: aged.client.post("/recommend", content=b"{}"),
+    "internal-error": lambda _: defective(),
+    "not-ready": lambda _: unready(),
+}
+
+
+@pytest.mark.parametrize("code", PROBLEM_TYPES)
+def test_every_type_of_problem_can_be_met_and_explains_itself(aged: Inside, code: str) -> None:
+    found = problem(MET[code](aged), PROBLEM_TYPES[code].status, code)
+    explained = aged.client.get(found["type"])
+    assert explained.status_code == 200
+    shared = {name: found[name] for name in ("type", "code", "status", "title")}
+    assert explained.json() == shared | {"description": PROBLEM_TYPES[code].description}
+
+
+@pytest.mark.parametrize("path", ["/recommend", "/recommend/batch"])
+def test_a_retired_policy_decides_no_more_and_names_its_successor(aged: Inside, path: str) -> None:
+    response = aged.client.post(f"{path}?policy=1.0.0", json={"profiles": [{}]} if "batch" in path else {})
+    assert "use 2.0.0" in problem(response, 410, "policy-retired")["detail"]
+    documented(aged, response)
+    assert aged.client.get("/policies/1.0.0").json()["version"] == "1.0.0"
+
+
+def test_an_input_that_the_policy_does_not_read_cannot_be_mapped(service: Inside) -> None:
+    read = {entry["name"] for entry in service.client.get("/inputs").json()["inputs"] if entry["policies"]}
+    for axis in set(FIELDS) - {"id"} - read:
+        response = service.client.post("/policies/1/map", json={"x": axis, "y": "requests_per_day"})
+        assert axis in problem(response, 409, "not-mappable")["detail"]
+        documented(service, response)
+
+
+def test_the_live_service_survives_all_of_it(live: Live) -> None:
+    with httpx.Client(base_url=live.url, timeout=10) as client:
+        for body in (*MALFORMED.values(), *WRONG):
+            problem(client.post("/recommend", content=body, headers=JSON), 400, "invalid-input")
+        for query in QUERIES:
+            problem(client.post(f"/recommend?{query}", json={}), 400, "invalid-input")
+        flaws = [json.loads(body) for body in WRONG if body.startswith(b"{") and len(body) < 400]
+        assert client.post("/recommend/batch", json={"profiles": flaws}).json()["summary"]["failed"] == len(flaws)
+    assert {line["level"] for line in live.lines()} <= {"info"}
