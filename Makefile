@@ -3,6 +3,7 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 export HOST PORT
+MAX_EXAMPLES ?= 1000
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -44,8 +45,24 @@ check: .venv/.dev ## format, lint, types, import contracts
 casebook: .venv/.run ## report how far the policies agree with published cases
 	@$(BIN)/python tools/casebook.py
 
+.bench/.done: requirements/bench.txt pyproject.toml service/trivium/__init__.py | .venv/bin/python
+	@.venv/bin/python -m venv .bench
+	@.bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/bench.txt
+	@.bench/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
+	@touch $@
+
+bench: .bench/.done ## measure against rivals; some two minutes on an idle machine
+	@.bench/bin/python -m benchmarks
+
 openapi: .venv/.run ## write the contract anew
 	@$(BIN)/python -c 'from trivium.api.app import CONTRACT; print(CONTRACT.yaml, end="")' > openapi/openapi.yaml
+
+contract-fuzz: .venv/.dev ## fuzz the served contract; MAX_EXAMPLES=1000 for each operation
+	@port=$$($(BIN)/python -c 'import socket; print(socket.create_server(("127.0.0.1", 0)).getsockname()[1])'); \
+	  TRIVIUM_LOG_LEVEL=error $(BIN)/trivium serve --host 127.0.0.1 --port $$port 2>/dev/null & \
+	  trap "kill $$!" EXIT; \
+	  $(BIN)/st run http://127.0.0.1:$$port/openapi.json --wait-for-schema 30 --checks all --mode all \
+	    --phases examples,coverage,fuzzing,stateful --max-examples $(MAX_EXAMPLES)
 
 tools: .venv/.dev ## install the system tools some tests need, into .tools/ (and apt, when root)
 	@$(BIN)/python tools/install.py

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 import trivium
-from trivium.policy import Registry, load_directory
+from trivium.policy import Policy, Registry, load_directory
 from trivium.profile import VOCABULARY
 
 
@@ -94,14 +94,25 @@ def four_fields(profile: Profile) -> str:
     return "fine_tuning" if tunes else "prompt_engineering"
 
 
+def policies() -> dict[str, Policy]:
+    """Return the policies that ship, by version."""
+    served = Registry(load_directory(trivium.POLICIES, VOCABULARY)).by_version
+    return {version: one.policy for version, one in served.items()}
+
+
 def advisers() -> dict[str, Adviser]:
     """Return the rule of four fields, and every policy that ships, by name."""
-    versions = Registry(load_directory(trivium.POLICIES, VOCABULARY)).by_version
-    return {"four fields": four_fields, **{version: _by(version) for version in versions}}
+    return {"four fields": four_fields, **{version: _by(version) for version in policies()}}
 
 
 def _by(version: str) -> Adviser:
     return lambda profile: trivium.recommend(profile, policy=version).strategy
+
+
+def fired(policy: Policy, case: Case) -> list[str]:
+    """Return the rules that decide a case."""
+    cell, _ = policy.read_profile(case.known())
+    return [f"{table.name}/{rule.id}" for table, rule in zip(policy.tables, policy.decide(cell).fired, strict=True)]
 
 
 def agreement(adviser: Adviser, some: Sequence[Case], without: Callable[[Case], Collection[str]]) -> Agreement:
@@ -112,8 +123,14 @@ def agreement(adviser: Adviser, some: Sequence[Case], without: Callable[[Case], 
 
 
 def report() -> str:
-    """Return the measured table, and the differences with their reasons."""
-    return "\n".join([*_measured(cases(), advisers()), "", *_explained(cases())])
+    """Return the measured table, the reach of the cases, and the differences with their reasons."""
+    book, policy = cases(), policies()[EXPLAINED]
+    rules = sum(len(table.rules) for table in policy.tables)
+    reached = {rule for case in book for rule in fired(policy, case)}
+    reach = (
+        f"Some case reaches {len(reached)} of the {rules} rules of {EXPLAINED}; the others rest on their sources alone."
+    )
+    return "\n".join([*_measured(book, advisers()), "", reach, "", *_explained(book)])
 
 
 def _measured(book: list[Case], by: dict[str, Adviser]) -> Iterator[str]:

@@ -47,8 +47,15 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise InvalidInputError(check(decode_json(body), decoder.type)) from None
 
 
-def check(data: Any, kind: type[msgspec.Struct], pointer: str = "") -> Iterator[FieldError]:
-    """Yield every bad field of decoded JSON that should be a struct."""
+def check(data: Any, kind: type[msgspec.Struct], pointer: str = "", *, suggest: bool = True) -> Iterator[FieldError]:
+    """Yield every bad field of decoded JSON that should be a struct.
+
+    Args:
+        data: the JSON.
+        kind: the struct.
+        pointer: where it stands in a larger body.
+        suggest: whether to look for the nearest valid name or value, which takes a while.
+    """
     if not isinstance(data, Mapping):
         yield FieldError("wrong_type", f"expected an object, got {_named(data)}", pointer=pointer)
         return
@@ -56,15 +63,15 @@ def check(data: Any, kind: type[msgspec.Struct], pointer: str = "") -> Iterator[
     for name, value in data.items():
         at = f"{pointer}/{_escaped(str(name))}"
         if name not in fields:
-            yield FieldError("unknown_field", f"unknown field{_suggest(str(name), fields)}", pointer=at)
+            yield FieldError("unknown_field", f"unknown field{_suggest(str(name), fields, near=suggest)}", pointer=at)
         elif (nested := _struct(fields[name].type)) is not None and value is not None:
-            yield from check(value, nested, at)
+            yield from check(value, nested, at, suggest=suggest)
         else:
             try:
                 msgspec.convert(value, fields[name].type, strict=True)
                 str(value).encode()
             except msgspec.ValidationError as error:
-                yield field_error(value, fields[name].type, str(error), pointer=at)
+                yield field_error(value, fields[name].type, str(error), pointer=at, suggest=suggest)
             except UnicodeEncodeError:
                 yield FieldError("malformed", "not a valid text: it has a lone surrogate", pointer=at)
     for name, field in fields.items():
@@ -73,15 +80,23 @@ def check(data: Any, kind: type[msgspec.Struct], pointer: str = "") -> Iterator[
 
 
 def field_error(
-    value: Any, kind: Any, message: str, *, pointer: str | None = None, parameter: str | None = None
+    value: Any,
+    kind: Any,
+    message: str,
+    *,
+    pointer: str | None = None,
+    parameter: str | None = None,
+    suggest: bool = True,
 ) -> FieldError:
     """Turn msgspec's message about one value into an error that says what is allowed."""
     message = re.sub(r" - at `[^`]*`$", "", message)
     choices = allowed(kind)
     if choices and isinstance(value, str):
-        code, detail = "unknown_value", f"unknown value{_suggest(value, choices)}"
+        code, detail = "unknown_value", f"unknown value{_suggest(value, choices, near=suggest)}"
     elif message.startswith("Expected `str` of length"):
         code, detail = "too_long", message.replace("Expected `str`", "expected a string")
+    elif message.startswith("Expected `str` matching regex"):
+        code, detail = "unknown_value", f"expected a value of the form {message.partition('regex ')[2].strip(chr(39))}"
     elif message.startswith("Expected `array` of length"):
         code, detail = "out_of_range", message.replace("Expected `array`", "expected an array")
     elif "multiple of 1" in message:
@@ -93,10 +108,14 @@ def field_error(
     return FieldError(code, detail, pointer=pointer, parameter=parameter)
 
 
+NO_NEWLINE = r"(?!\n)"
+"""Ends a pattern behind `$`, which in Python, unlike in JSON Schema, also matches before a final line feed."""
+
+
 def one_of(words: Iterable[str]) -> msgspec.Meta:
     """Return what makes a string a choice of words that are known only at run time."""
     words = list(words)
-    return msgspec.Meta(pattern=f"^({'|'.join(words)})$", extra_json_schema={"enum": words})
+    return msgspec.Meta(pattern=f"^({'|'.join(words)})${NO_NEWLINE}", extra_json_schema={"enum": words})
 
 
 def allowed(kind: Any) -> tuple[str, ...]:
@@ -130,12 +149,14 @@ def _struct(kind: Any) -> type[msgspec.Struct] | None:
     return base if isinstance(base, type) and issubclass(base, msgspec.Struct) else None
 
 
+_EXPECTED = {bool: "true or false", float: "a number", int: "an integer", str: "a string", list: "an array"}
+
+
 def _expected(kind: Any) -> str:
     if choices := allowed(kind):
         return "one of " + ", ".join(choices)
-    return {bool: "true or false", float: "a number", int: "an integer", str: "a string"}.get(
-        base_type(kind), "another"
-    )
+    base = base_type(kind)
+    return _EXPECTED.get(get_origin(base) or base, "an object")
 
 
 def _named(value: Any) -> str:
@@ -150,7 +171,9 @@ def _named(value: Any) -> str:
     return "null" if value is None else kinds.get(type(value), "something else")
 
 
-def _suggest(name: str, names: Iterable[str]) -> str:
+def _suggest(name: str, names: Iterable[str], *, near: bool = True) -> str:
+    if not near:
+        return ""
     names = list(names)
     close = difflib.get_close_matches(name[:80], names, n=1, cutoff=0.5)
     return f"; did you mean `{close[0]}`?" if close else "; known: " + ", ".join(f"`{known}`" for known in names)

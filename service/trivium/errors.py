@@ -14,6 +14,7 @@ RetiredPolicyError         a retired policy decides no more           (trivium.p
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 import msgspec
 
@@ -23,7 +24,7 @@ class FieldError(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         code: what kind of thing: `unknown_field`, `wrong_type`, `unknown_value`, `out_of_range`, `too_long`,
-            `missing_field`, `malformed`.
+            `missing_field`, `malformed`, `too_many`.
         detail: a sentence that says what to do.
         pointer: JSON Pointer (RFC 6901) into the body; empty for the whole body, absent for parameters.
         parameter: the query or path parameter, when that is at fault.
@@ -35,6 +36,10 @@ class FieldError(msgspec.Struct, frozen=True, omit_defaults=True):
     parameter: str | None = None
 
 
+MOST_ERRORS = 100
+"""Most errors listed for one input."""
+
+
 class TriviumError(Exception):
     """Base of the errors of this package; `code` is stable."""
 
@@ -42,12 +47,15 @@ class TriviumError(Exception):
 
 
 class InvalidInputError(TriviumError):
-    """A caller's input is wrong; `errors` names every bad field."""
+    """A caller's input is wrong; `errors` names every bad field, or the first hundred and that there are more."""
 
     code = "invalid_input"
 
     def __init__(self, errors: Iterable[FieldError]) -> None:
-        self.errors = tuple(errors)
+        pending = iter(errors)  # found one by one, so that looking stops at the limit too
+        self.errors = tuple(islice(pending, MOST_ERRORS))
+        if next(pending, None) is not None:
+            self.errors += (FieldError("too_many", f"these are the first {MOST_ERRORS}; there are more", pointer=""),)
         super().__init__(
             "; ".join(f"{error.pointer or error.parameter or 'body'}: {error.detail}" for error in self.errors)
         )

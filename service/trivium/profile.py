@@ -106,12 +106,13 @@ def parse_profile(body: bytes) -> Profile:
     return decode(body, _DECODER)
 
 
-def make_profile(fields: Mapping[str, Any] | Profile, pointer: str = "") -> Profile:
+def make_profile(fields: Mapping[str, Any] | Profile, pointer: str = "", *, suggest: bool = True) -> Profile:
     """Make a profile from a mapping of fields, or check one made by hand.
 
     Args:
         fields: field name to value.
         pointer: where the mapping stands in a larger body, for errors.
+        suggest: whether errors suggest the nearest valid name or value.
 
     Raises:
         InvalidInputError: with every bad field.
@@ -121,7 +122,7 @@ def make_profile(fields: Mapping[str, Any] | Profile, pointer: str = "") -> Prof
         profile = msgspec.convert(data, Profile, strict=True)
         (profile.id or "").encode()  # a lone surrogate could not be echoed
     except (msgspec.ValidationError, UnicodeEncodeError, TypeError):
-        raise InvalidInputError(check(data, Profile, pointer)) from None
+        raise InvalidInputError(check(data, Profile, pointer, suggest=suggest)) from None
     return profile
 
 

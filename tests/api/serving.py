@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -21,13 +22,40 @@ from prometheus_client.parser import text_string_to_metric_families
 import trivium
 from trivium.api.app import create_app
 from trivium.api.logs import make_logger
+from trivium.api.problems import PROBLEM_TYPES
 from trivium.api.settings import Settings
 
 
 TRIVIUM = Path(sys.executable).with_name("trivium")
 JSON = {"Content-Type": "application/json"}
 
+ALWAYS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
+SOMETIMES = {"errors", "limit", "supported"}
+INTERNALS = re.compile(r"Traceback|Exception|\.py\b|msgspec|litestar|granian|site-packages|\b0x[0-9a-f]{6}")
+
 Line = dict[str, Any]
+
+
+def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """Return a problem document, which has to be whole and to tell nothing of the service's inside."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["cache-control"] == "no-store"
+    found: dict[str, Any] = response.json()
+    assert ALWAYS <= found.keys() <= ALWAYS | SOMETIMES
+    kind = PROBLEM_TYPES[code]
+    assert (found["code"], found["type"], found["title"]) == (code, kind.uri, kind.title)
+    assert found["status"] == kind.status == status
+    assert found["request_id"] == response.headers["x-request-id"]
+    assert found["instance"] == f"urn:trivium:request:{found['request_id']}"
+    assert found["detail"]
+    assert not INTERNALS.search(response.text)
+    return found
+
+
+def named(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return where each error of a problem is, and what kind it is of."""
+    return sorted((error.get("pointer", error.get("parameter")), error["code"]) for error in found["errors"])
 
 
 def parse(log: bytes) -> list[Line]:
@@ -45,7 +73,9 @@ class Inside:
 
     def line(self, response: httpx.Response) -> Line:
         """Return the one line that a request left in the log."""
-        (line,) = [one for one in parse(self.log.getvalue()) if one.get("request_id") == response.headers["x-request-id"]]
+        (line,) = [
+            one for one in parse(self.log.getvalue()) if one.get("request_id") == response.headers["x-request-id"]
+        ]
         return line
 
     def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -76,7 +106,7 @@ class Live:
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = folder / "log"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRIVIUM_")}
-        command = [TRIVIUM, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        command: list[str | Path] = [TRIVIUM, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
         with self._log.open("wb") as out, (folder / "errors").open("wb") as errors:
             self.process = subprocess.Popen(command, stdout=out, stderr=errors, env=inherited | environment)
         self._await_readiness()
@@ -92,9 +122,15 @@ class Live:
         self.process.kill()
         raise AssertionError(f"the service does not start: {self._log.with_name('errors').read_text()}")
 
-    def lines(self, request_id: str | None = None) -> list[Line]:
-        """Return the log so far, or what it says of one request."""
-        return [line for line in parse(self._log.read_bytes()) if request_id in {None, line.get("request_id")}]
+    def lines(self, start: str = "", least: int = 0) -> list[Line]:
+        """Return the lines of requests whose ids start so, once there are enough: an answer comes before its line."""
+        deadline = time.monotonic() + 10
+        while True:
+            whole = self._log.read_bytes().rpartition(b"\n")[0]
+            found = [line for line in parse(whole) if line.get("request_id", "").startswith(start)]
+            if len(found) >= least or time.monotonic() > deadline:
+                return found
+            time.sleep(0.02)
 
     def stop(self) -> int:
         """Ask the service to stop, and return its exit code."""

@@ -44,7 +44,7 @@ def kind(value: dict[str, Any]) -> str:
         return f"list of {kind(value['items'])}"
     if value["type"] == "object":
         return f"mapping to {kind(value['additionalProperties'])}"
-    return {"string": "text"}.get(value["type"], value["type"])
+    return "text" if value["type"] == "string" else str(value["type"])
 
 
 if __name__ == "__main__":

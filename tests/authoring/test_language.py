@@ -4,18 +4,18 @@ import re
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import msgspec
 import pytest
 import yaml
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it has no types
 
 import toolbox
 import trivium
 from authoring.reference_page import reference
 from trivium import cli
-from trivium.cli.authoring import STARTER
-from trivium.policy import PolicyError, document, load_policy
+from trivium.cli.authoring import STARTER, pointed_out
+from trivium.policy import PolicyError, Problem, document, load_policy
 from trivium.policy.language import schema
 from trivium.profile import VOCABULARY
 
@@ -36,10 +36,10 @@ Core.yaml_implicit_resolvers = {
 Core.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("true|false"), list("tf"))
 
 
-def validator() -> jsonschema.Draft202012Validator:
+def validator() -> Draft202012Validator:
     made = schema()
-    jsonschema.Draft202012Validator.check_schema(made)
-    return jsonschema.Draft202012Validator(made)
+    Draft202012Validator.check_schema(made)
+    return Draft202012Validator(made)
 
 
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.name)
@@ -162,3 +162,21 @@ def test_a_name_that_no_policy_may_have_is_refused(name: str, tmp_path: Path) ->
 def test_a_place_that_is_not_there_is_named(tmp_path: Path) -> None:
     made = CliRunner().invoke(cli.main, ["policy", "new", "own", "--file", str(tmp_path / "no" / "own.yaml")])
     assert (made.exit_code, "No such file" in made.stderr) == (2, True)
+
+
+def test_a_problem_is_shown_at_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(STARTER.read_text().replace("lever: rag, effect: opposes", "lever: rga, effect: opposes"))
+    checked = CliRunner().invoke(cli.main, ["policy", "check", str(file)])
+    assert checked.exit_code == 1
+    said, line, mark = checked.stderr.splitlines()
+    assert said.startswith(f"{file}:") and "no lever `rga`; did you mean `rag`?" in said
+    assert line[mark.index("^") :].startswith("lever: rga")
+
+
+def test_a_long_line_is_shown_around_the_place() -> None:
+    text = "x" * 500 + "here" + "y" * 500
+    shown = pointed_out(Problem("code", "what", file="f", line=1, column=501), text).splitlines()
+    assert len(shown[1]) < 220
+    assert shown[1][shown[2].index("^") :].startswith("here")
+    assert pointed_out(Problem("code", "what", file="f"), text) == "f: code: what"

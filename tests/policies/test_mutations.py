@@ -20,19 +20,19 @@ from trivium.policy.tables import outcomes
 from trivium.profile import VOCABULARY
 
 
-FILES = ["adaptation-1.0.0.yaml", "adaptation-2.0.0.yaml"]
-
-FLOORS = {
-    "outcome": 1.0,  # a rule says another outcome of its table
-    "cut": 1.0,  # a threshold lies one lower or higher
-    "condition": 1.0,  # a rule forgets one of its conditions
-    "narrowed": 1.0,  # a condition forgets one of several bands
-    "widened": 1.0,  # a condition lets in one more band
-    "code": 1.0,  # a rule forgets one of its codes
-    "order": 0.95,  # two neighboring rules swap places
-    "unknown": 1.0,  # an unknown is read as another band
+KINDS = {
+    "outcome": "a rule says another outcome of its table",
+    "cut": "a threshold lies one lower or higher",
+    "condition": "a rule forgets one of its conditions",
+    "narrowed": "a condition forgets one of several bands",
+    "widened": "a condition lets in one more band",
+    "code": "a rule forgets one of its codes",
+    "order": "two neighboring rules swap places",
+    "unknown": "an unknown is read as another band",
 }
-"""Share of the mutants that are not equivalent which the gate refuses, per kind, as measured; may only rise."""
+
+FLOORS = {"adaptation-1.0.0.yaml": {"order": 0.95}, "adaptation-2.0.0.yaml": {}}
+"""Share of the mutants that are not equivalent which the gate refuses: all, but for these kinds; may only rise."""
 
 LAW = 0.95
 """The same share over outcomes and cuts together, for any policy that ships."""
@@ -160,7 +160,7 @@ def is_equivalent(original: Policy, mutant: Policy) -> bool:
     )
 
 
-@pytest.fixture(scope="module", params=FILES)
+@pytest.fixture(scope="module", params=FLOORS)
 def parsed(request: pytest.FixtureRequest) -> Parsed:
     file: str = request.param
     return parse((POLICIES / file).read_text(encoding="utf-8"), file)
@@ -172,8 +172,8 @@ def scores(parsed: Parsed) -> dict[str, Score]:
     assert original is not None
     assert not problems
     refused: Counter[str] = Counter()
-    survivors: dict[str, list[str]] = {kind: [] for kind in FLOORS}
-    equivalent: dict[str, list[str]] = {kind: [] for kind in FLOORS}
+    survivors: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    equivalent: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for mutant in mutants(parsed.document):
         policy, problems = gate(mutant.document)
         if problems or policy is None:
@@ -182,7 +182,7 @@ def scores(parsed: Parsed) -> dict[str, Score]:
             equivalent[mutant.kind].append(mutant.what)
         else:
             survivors[mutant.kind].append(mutant.what)
-    return {kind: Score(refused[kind], survivors[kind], equivalent[kind]) for kind in FLOORS}
+    return {kind: Score(refused[kind], survivors[kind], equivalent[kind]) for kind in KINDS}
 
 
 def test_outcomes_and_cuts_are_pinned(scores: dict[str, Score]) -> None:
@@ -192,13 +192,19 @@ def test_outcomes_and_cuts_are_pinned(scores: dict[str, Score]) -> None:
     assert refused / (refused + len(survivors)) >= LAW, survivors
 
 
-@pytest.mark.parametrize("kind", FLOORS)
-def test_mutants_are_refused(scores: dict[str, Score], kind: str) -> None:
-    assert scores[kind].share >= FLOORS[kind], scores[kind]
+@pytest.mark.parametrize("kind", KINDS)
+def test_mutants_are_refused(parsed: Parsed, scores: dict[str, Score], kind: str) -> None:
+    assert scores[kind].share >= FLOORS[parsed.file].get(kind, 1.0), scores[kind]
 
 
 def test_swapping_rules_that_exclude_each_other_is_equivalent(scores: dict[str, Score]) -> None:
-    assert "retrieval/stable-facts before changing-facts" in scores["order"].equivalent
+    assert "fit/varied-and-general before one-off" in scores["order"].equivalent
+
+
+def test_cuts_matter(scores: dict[str, Score]) -> None:
+    """Except that a million requests a day are read like 10,000: the band is there to be named, not to decide."""
+    idle = {what.partition(" from ")[0] for what in scores["cut"].equivalent}
+    assert idle <= {"requests_per_day: very_high"}
 
 
 def test_examples_pin_the_cuts(parsed: Parsed) -> None:

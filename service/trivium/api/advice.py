@@ -16,7 +16,7 @@ from trivium.api.examples import BATCH_EXAMPLES, INDEED, PROFILE_EXAMPLES, SUPPO
 from trivium.api.negotiation import read_query, reply
 from trivium.api.problems import ProblemError, to_problem
 from trivium.api.service import Service
-from trivium.decoding import decode
+from trivium.decoding import NO_NEWLINE, decode
 from trivium.errors import FieldError, InvalidInputError
 from trivium.profile import Profile, make_profile, parse_profile
 from trivium.recommendation import Explain, Recommendation
@@ -25,7 +25,7 @@ from trivium.recommendation import Explain, Recommendation
 Selector = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^(latest|\d{1,6}(\.\d{1,6}){0,2})$",
+        pattern=r"^(latest|\d{1,6}(\.\d{1,6}){0,2})$" + NO_NEWLINE,
         description="`1.0.0`, `1` or `1.0` for the newest such version not retired, or `latest`.",
         examples=["1.0.0"],
     ),
@@ -108,6 +108,9 @@ _DECISION_HEADERS = {
     "Deprecation": "When the deciding policy is deprecated: since when (RFC 9745).",
     "Sunset": "When the deciding policy is deprecated: from when on it may be retired (RFC 8594).",
 }
+SUGGESTING = 50
+"""How many bad profiles of a batch get suggestions; looking for them takes longer than deciding."""
+
 _PROBLEMS = ("unknown-policy", "policy-retired")
 
 RECOMMEND = Operation(
@@ -219,7 +222,7 @@ def _answer_batch(
     for index, own in enumerate(profiles):
         fields = {**defaults, **own} if isinstance(own, dict) else own
         try:
-            profile = make_profile(fields)
+            profile = make_profile(fields, suggest=index - len(decisions) < SUGGESTING)
         except InvalidInputError as error:
             items.append(msgspec.json.encode(_failed(index, fields, error)))
         else:

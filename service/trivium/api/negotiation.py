@@ -11,7 +11,7 @@ from litestar import Request, Response
 from trivium.api.contract import JSON, Operation
 from trivium.api.problems import ProblemError
 from trivium.decoding import field_error
-from trivium.errors import FieldError, InvalidInputError
+from trivium.errors import MOST_ERRORS, FieldError, InvalidInputError
 from trivium.policy.document import nearest_name
 
 
@@ -59,6 +59,8 @@ def read_query(request: Request[Any, Any, Any], kind: type[T]) -> T:
                 values[name] = msgspec.convert(text, fields[name].type, strict=False)
             except msgspec.ValidationError as error:
                 errors.append(field_error(text, fields[name].type, str(error), parameter=name))
+        if len(errors) > MOST_ERRORS:
+            break
     if errors:
         raise InvalidInputError(errors)
     return kind(**values)

@@ -200,8 +200,9 @@ def _diagram(policy: Policy, made: Graph) -> Markup:
     edges = []
     for line, (read, reader) in zip(lines, made.reads, strict=True):
         points = [(placed.middle[read], top[read])]
-        for layer, middle in enumerate(placed.through[line], made.layer[read] + 1):
-            points.append((middle, 40 + (max(made.layer) - layer) * _STOREY + _HEIGHT / 2))
+        for layer, middle in enumerate(placed.through[line], made.layer[read] + 1):  # straight up between the boxes
+            at = 40 + (max(made.layer) - layer) * _STOREY
+            points += [(middle, at + _HEIGHT), (middle, at)]
         points.append((placed.middle[reader], top[reader] + _HEIGHT))
         requirement = _requirement(policy, read, reader)
         edges.append(

@@ -70,10 +70,10 @@ def arrange(
     for line in lines:
         first, last = boxes[line.source][0], boxes[line.target][0]
         slots[line] = [("slot", bundled(line), layer) for layer in range(first + 1, last)]
-        for layer, key in zip(range(first + 1, last), slots[line], strict=True):
-            if key not in size:
-                size[key] = slot
-                layers[layer].append(key)
+        for layer, passed in zip(range(first + 1, last), slots[line], strict=True):
+            if passed not in size:
+                size[passed] = slot
+                layers[layer].append(passed)
         chain: list[Key] = [line.source, *slots[line], line.target]
         offsets = [line.leaves, *[0.0] * len(slots[line]), line.arrives]
         for (one, at), (other, to) in pairwise(zip(chain, offsets, strict=True)):

@@ -1,0 +1,270 @@
+"""The contract, the types and the server say the same."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # it has no types
+from litestar.routes import HTTPRoute
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+import toolbox
+from api import serving
+from api.serving import Inside
+from trivium.api.advice import AdviceQuery
+from trivium.api.app import CONTRACT, ROUTES
+from trivium.api.examples import SUPPORT
+from trivium.api.problems import PROBLEM_TYPES
+from trivium.api.settings import Settings
+from trivium.profile import COUNTS, FIELDS, MOST, VOCABULARY
+
+
+DOCUMENT = CONTRACT.document
+SCHEMAS = DOCUMENT["components"]["schemas"]
+OPERATIONS = {
+    operation["operationId"]: operation for methods in DOCUMENT["paths"].values() for operation in methods.values()
+}
+WITH_A_BODY = {name for name, operation in OPERATIONS.items() if "requestBody" in operation}
+
+# Clients generate code from these names: none goes, and none changes.
+OPERATION_IDS = {
+    "recommend": "POST /recommend",
+    "recommend_batch": "POST /recommend/batch",
+    "list_policies": "GET /policies",
+    "read_policy": "GET /policies/{version}",
+    "diff_policies": "GET /policies/{a}/diff/{b}",
+    "map_policy": "POST /policies/{version}/map",
+    "list_codes": "GET /codes",
+    "read_code": "GET /codes/{code}",
+    "list_inputs": "GET /inputs",
+    "list_problems": "GET /problems",
+    "read_problem": "GET /problems/{code}",
+    "live": "GET /livez",
+    "ready": "GET /readyz",
+    "metrics": "GET /metrics",
+    "version": "GET /version",
+    "read_contract_json": "GET /openapi.json",
+    "read_contract_yaml": "GET /openapi.yaml",
+    "read_docs": "GET /docs",
+}
+# What an operation can answer beside what every one can; that they do is proved where errors are.
+OF_ALL = {"invalid-input", "not-acceptable", "internal-error"}
+OF_BODIES = {"too-large", "unsupported-media-type"}
+OWN = {
+    "recommend": {"unknown-policy", "policy-retired"},
+    "recommend_batch": {"unknown-policy", "policy-retired"},
+    "read_policy": {"unknown-policy"},
+    "diff_policies": {"unknown-policy"},
+    "map_policy": {"unknown-policy", "not-mappable"},
+    "read_code": {"unknown-code"},
+    "read_problem": {"unknown-problem"},
+    "ready": {"not-ready"},
+}
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Inside]:
+    with serving.inside() as served:
+        yield served
+
+
+def validator(schema: dict[str, Any]) -> Draft202012Validator:
+    """Return what validates by a schema of the contract."""
+    whole = {**schema, "components": DOCUMENT["components"]}
+    Draft202012Validator.check_schema(whole)
+    return Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def test_the_contract_in_the_repository_is_the_generated_one() -> None:
+    written = (toolbox.ROOT / "openapi" / "openapi.yaml").read_text(encoding="utf-8")
+    assert written == CONTRACT.yaml, "openapi/openapi.yaml is stale; run: make openapi"
+
+
+def test_the_contract_is_openapi_and_the_same_in_each_form() -> None:
+    assert [error.message for error in OpenAPIV31SpecValidator(DOCUMENT).iter_errors()] == []
+    as_json = msgspec.json.decode(CONTRACT.json)
+    assert yaml.safe_load(CONTRACT.yaml) == as_json == msgspec.to_builtins(DOCUMENT)
+
+
+def test_the_contract_is_the_same_for_every_request(service: Inside) -> None:
+    assert service.client.get("/openapi.json").text == CONTRACT.json
+    assert service.client.get("/openapi.yaml").text == CONTRACT.yaml
+
+
+def test_the_names_of_the_operations_stay() -> None:
+    names = {
+        operation["operationId"]: f"{method.upper()} {path}"
+        for path, methods in DOCUMENT["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert names == OPERATION_IDS
+
+
+def test_every_route_is_in_the_contract_and_nothing_else(service: Inside) -> None:
+    assert all(isinstance(route, HTTPRoute) for route in service.app.routes)
+    routes = {
+        f"{method} {route.path_format.replace(':str}', '}')}"
+        for route in service.app.routes
+        for method in route.methods - {"OPTIONS"}  # the framework's own
+    }
+    assert routes == set(OPERATION_IDS.values())
+    assert len(routes) == len(ROUTES)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_problem_stands_at_the_operations_that_can_answer_it(name: str) -> None:
+    documented = {
+        (int(status), example["value"]["code"])
+        for status, response in OPERATIONS[name]["responses"].items()
+        for example in response.get("content", {}).get("application/problem+json", {}).get("examples", {}).values()
+    }
+    expected = OF_ALL | OWN.get(name, set()) | (OF_BODIES if name in WITH_A_BODY else set())
+    assert documented == {(PROBLEM_TYPES[code].status, code) for code in expected}
+
+
+def examples() -> Iterator[Any]:
+    for name, operation in OPERATIONS.items():
+        for parameter in operation.get("parameters", []):
+            if "example" in parameter:
+                yield pytest.param(parameter["schema"], parameter["example"], id=f"{name}-{parameter['name']}")
+            for number, example in enumerate(parameter["schema"].get("examples", [])):
+                yield pytest.param(parameter["schema"], example, id=f"{name}-{parameter['name']}-{number}")
+        bodies = {"body": operation["requestBody"]} if name in WITH_A_BODY else {}
+        for status, body in (bodies | operation["responses"]).items():
+            for content in body.get("content", {}).values():
+                many = {key: example["value"] for key, example in content.get("examples", {}).items()}
+                one = {"example": content["example"]} if "example" in content else {}
+                assert many or one, f"{name} {status} has no example"
+                for key, example in (many | one).items():
+                    yield pytest.param(content["schema"], example, id=f"{name}-{status}-{key}")
+
+
+@pytest.mark.parametrize(("schema", "example"), list(examples()))
+def test_every_example_is_valid(schema: dict[str, Any], example: Any) -> None:
+    assert [error.message for error in validator(schema).iter_errors(example)] == []
+
+
+PATHS = {"recommend": "/recommend", "recommend_batch": "/recommend/batch", "map_policy": "/policies/1/map"}
+
+
+def bodies() -> Iterator[Any]:
+    assert set(PATHS) == WITH_A_BODY
+    for name in PATHS:
+        content = OPERATIONS[name]["requestBody"]["content"]["application/json"]
+        for key, example in content["examples"].items():
+            yield pytest.param(name, example["value"], id=f"{name}-{key}")
+
+
+def agreed(service: Inside, name: str, body: Any) -> bool:
+    """Tell whether an operation takes a body; schema and server have to agree."""
+    schema = OPERATIONS[name]["requestBody"]["content"]["application/json"]["schema"]
+    response = service.client.post(PATHS[name], json=body)
+    assert response.status_code in {200, 400}
+    assert validator(schema).is_valid(body) == response.is_success, response.text
+    return response.is_success
+
+
+@pytest.mark.parametrize(("name", "example"), list(bodies()))
+def test_the_example_bodies_are_taken_and_unknown_fields_are_not(service: Inside, name: str, example: Any) -> None:
+    assert agreed(service, name, example)
+    assert not agreed(service, name, example | {"unheard_of": 1})
+
+
+@pytest.mark.parametrize("holder", ["profile", "defaults"])
+def test_unknown_fields_of_a_nested_profile_are_refused(service: Inside, holder: str) -> None:
+    name = "map_policy" if holder == "profile" else "recommend_batch"
+    axes = {"x": "requests_per_day", "y": "labeled_examples"}
+    rest: dict[str, Any] = axes if holder == "profile" else {"profiles": [{}]}
+    assert agreed(service, name, rest | {holder: SUPPORT})
+    assert agreed(service, name, rest | {holder: None})
+    assert not agreed(service, name, rest | {holder: SUPPORT | {"unheard_of": 1}})
+
+
+def probes() -> Iterator[Any]:
+    """Yield, for each field, values at its bounds and beyond, with whether they are fine."""
+    others = ["", "x", True, False, 0, 1.5, [], {}, -1]
+    for name in FIELDS:
+        kind = VOCABULARY[name].kind if name in VOCABULARY else "text"
+        if kind == "number":
+            fine: list[Any] = [0, -0.0, 1, 1.0, 1000, MOST, int(MOST)] + [0.5] * (name not in COUNTS)
+            wrong = [-1, -1e-9, MOST * 1.001, int(MOST) + 1, 1e300, "1", True, [], {}] + [0.5] * (name in COUNTS)
+        elif kind == "choice":
+            fine = list(VOCABULARY[name].choices)
+            wrong = [*others, fine[0].upper(), fine[0] + " ", fine[0] + "\n"]
+        elif kind == "flag":
+            fine, wrong = [True, False], [0, 1, "true", [], {}]
+        else:
+            fine, wrong = ["", "x" * 200, "\U0001f980" * 200], ["x" * 201, 1, True, [], {}]
+        for is_fine, values in ((True, [None, *fine]), (False, wrong)):
+            for value in values:
+                yield pytest.param(name, value, is_fine, id=f"{name}-{str(value)[:12]!r}")
+
+
+@pytest.mark.parametrize(("name", "value", "is_fine"), list(probes()))
+def test_schema_and_server_take_the_same_values_of_a_field(
+    service: Inside, name: str, value: Any, is_fine: bool
+) -> None:
+    assert agreed(service, "recommend", {name: value}) == is_fine
+
+
+def test_the_lookup_of_fields_tells_the_bounds_of_the_schema(service: Inside) -> None:
+    properties = SCHEMAS["Profile"]["properties"]
+    entries = service.client.get("/inputs").json()["inputs"]
+    assert [entry["name"] for entry in entries] == [name for name in properties if name != "id"]
+    for entry in entries:
+        (stated,) = [option for option in properties[entry["name"]]["anyOf"] if option != {"type": "null"}]
+        assert entry["type"] == ("choice" if "enum" in stated else stated["type"])
+        assert (entry["minimum"], entry["maximum"]) == (stated.get("minimum"), stated.get("maximum"))
+        assert sorted(entry["choices"] or []) == sorted(stated.get("enum", []))
+
+
+@pytest.mark.parametrize(
+    ("body", "is_fine"),
+    [
+        ({"profiles": [{}]}, True),
+        ({"profiles": [1, "x", None, True, [], [[1]], {"x": 1}, SUPPORT]}, True),
+        ({"profiles": []}, False),
+        ({"profiles": None}, False),
+        ({"profiles": {}}, False),
+        ({}, False),
+        ([{}], False),
+        ({"profiles": [{}], "defaults": []}, False),
+    ],
+)
+def test_schema_and_server_take_the_same_batches(service: Inside, body: Any, is_fine: bool) -> None:
+    assert agreed(service, "recommend_batch", body) == is_fine
+
+
+def test_no_setting_lets_a_batch_grow_beyond_the_schema() -> None:
+    most = SCHEMAS["BatchRequest"]["properties"]["profiles"]["maxItems"]
+    assert msgspec.json.schema(Settings)["$defs"]["Settings"]["properties"]["max_batch"]["maximum"] == most
+
+
+@pytest.mark.parametrize(
+    ("query", "is_fine"),
+    [
+        ({}, True),
+        ({"policy": "1.0.0"}, True),
+        ({"policy": "1"}, True),
+        ({"policy": "1.0"}, True),
+        ({"policy": "latest"}, True),
+        ({"policy": ""}, False),
+        ({"policy": "v1"}, False),
+        ({"policy": "1.0.0.0"}, False),
+        ({"policy": "1234567"}, False),
+        ({"explain": "full"}, True),
+        ({"explain": "codes"}, True),
+        ({"explain": "none"}, True),
+        ({"explain": ""}, False),
+        ({"explain": "Full"}, False),
+        ({"unheard_of": "1"}, False),
+    ],
+)
+def test_schema_and_server_take_the_same_parameters(service: Inside, query: dict[str, str], is_fine: bool) -> None:
+    parameters = {one["name"]: one["schema"] for one in OPERATIONS["recommend"]["parameters"]}
+    assert list(parameters) == [field.encode_name for field in msgspec.structs.fields(AdviceQuery)]
+    by_schema = all(name in parameters and validator(parameters[name]).is_valid(text) for name, text in query.items())
+    assert by_schema == is_fine
+    assert service.client.post("/recommend", params=query, json={}).status_code == (200 if is_fine else 400)
