@@ -62,7 +62,7 @@ def decisions(policy: Policy) -> Iterator[Row]:
     values = attrgetter(*(field.name for field in policy.inputs))
 
     def decide(profile: Any) -> Any:
-        cell, _ = policy.read(values(profile))
+        cell = policy.cell(values(profile))
         decision = policy.decide(cell)
         return policy.strategies[decision.strategy], [code for rule in decision.fired for code in rule.because]
 

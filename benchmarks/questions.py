@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import trivium
+from benchmarks.rows import Row, at_most
 from trivium.interview import every_interview
 from trivium.policy import Policy, Registry, load_directory
 from trivium.profile import VOCABULARY
@@ -54,6 +55,13 @@ def counts() -> Iterator[Questions]:
     """Count the questions of every policy that ships."""
     for served in Registry(load_directory(trivium.POLICIES, VOCABULARY)).by_version.values():
         yield count(served.policy)
+
+
+def rows() -> Iterator[Row]:
+    """Report the averages beside the other measurements."""
+    for one in counts():
+        what = f"questions an interview asks on average, policy {one.version}, {one.inputs} inputs"
+        yield at_most(what, one.average, one.inputs / 2, "", f"nine of ten: at most {one.within(0.9)}")
 
 
 def main() -> None:

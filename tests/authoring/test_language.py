@@ -170,7 +170,8 @@ def test_a_problem_is_shown_at_its_place(tmp_path: Path) -> None:
     checked = CliRunner().invoke(cli.main, ["policy", "check", str(file)])
     assert checked.exit_code == 1
     said, line, mark = checked.stderr.splitlines()
-    assert said.startswith(f"{file}:") and "no lever `rga`; did you mean `rag`?" in said
+    assert said.startswith(f"{file}:")
+    assert "no lever `rga`; did you mean `rag`?" in said
     assert line[mark.index("^") :].startswith("lever: rga")
 
 

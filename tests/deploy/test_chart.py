@@ -18,6 +18,8 @@ pytestmark = pytest.mark.tool("helm")
 
 CHART = toolbox.ROOT / "helm" / "trivium"
 LONG = "a-release-with-a-very-long-name-of-fifty-characters"
+OWN = {"own-1.0.0.yaml": "policy: own\nversion: 1.0.0\n", "own-1.0.0.yaml.sig": "c2ln\n"}
+KEYS = "# The team's.\na2V5\n"
 
 # Each is a way to install the chart; together they render every template and take every branch.
 CASES: dict[str, list[str]] = {
@@ -33,7 +35,10 @@ CASES: dict[str, list[str]] = {
         "--set", "settings.defaultPolicy=1.0.0,settings.logLevel=debug,settings.logProfiles=true",
         "--set", "settings.maxBodyBytes=10485760,extraEnv[0].name=TZ,extraEnv[0].value=UTC",
         "--set", "shutdown.preStopSleepSeconds=30,shutdown.drainSeconds=60",
+        "--set", f"settings.policyPins=1.0.0={'0' * 64}\\,2.0.0={'1' * 64},settings.policyReloadSeconds=30",
     ],
+    "own policies": ["--set-json", f"policies={json.dumps({'files': OWN, 'keys': KEYS})}"],
+    "a config map": ["--set", "policies.configMap=team-policies"],
     "placement": [
         "--set-json", 'podLabels={"team":"a"}', "--set-json", 'podAnnotations={"note":"b"}',
         "--set-json", 'nodeSelector={"disk":"ssd"}', "--set-json", 'tolerations=[{"operator":"Exists"}]',
@@ -60,6 +65,10 @@ REFUSED = {
     "settings.logProfiles=perhaps": "settings/logProfiles",
     "settings.maxBatch=0": "settings/maxBatch",
     "settings.unknown=1": "settings",
+    "settings.policyPins=1.0.0": "settings/policyPins",
+    "settings.policyReloadSeconds=-1": "settings/policyReloadSeconds",
+    "policies.files.notes=1": "policies/files",
+    "policies.configMap=Team": "policies/configMap",
     "service.port=70000": "service/port",
     "service.type=ExternalName": "service/type",
     "resources.limits.gpu=1": "resources/limits",
@@ -96,8 +105,8 @@ def weaknesses(pod: dict[str, Any]) -> list[str]:
     found = [
         (pod.get("hostNetwork") or pod.get("hostPID") or pod.get("hostIPC"), "shares a namespace of the host"),
         (
-            any(set(volume) - {"name", "emptyDir"} for volume in pod.get("volumes", [])),
-            "mounts more than scratch space",
+            any(set(volume) - {"name", "emptyDir", "configMap"} for volume in pod.get("volumes", [])),
+            "mounts more than scratch space and policies",
         ),
         (pod.get("automountServiceAccountToken") is not False, "holds a token"),
         ("sysctls" in of_pod, "sets kernel parameters"),
@@ -143,7 +152,7 @@ def test_pods_meet_the_restricted_standard(case: str) -> None:
 
 WEAKER: dict[str, dict[str, Any]] = {
     "shares a namespace of the host": {"hostNetwork": True},
-    "mounts more than scratch space": {"volumes": [{"name": "disk", "hostPath": {"path": "/"}}]},
+    "mounts more than scratch space and policies": {"volumes": [{"name": "disk", "hostPath": {"path": "/"}}]},
     "holds a token": {"automountServiceAccountToken": None},
     "may be root": {"securityContext": {}},
     "keeps capabilities": {"containers": [{"name": "bare"}]},
@@ -235,6 +244,8 @@ def test_settings_arrive_as_they_are_written() -> None:
         "TRIVIUM_LOG_PROFILES": "true",
         "TRIVIUM_MAX_BODY_BYTES": "10485760",
         "TRIVIUM_MAX_BATCH": "1000",
+        "TRIVIUM_POLICY_PINS": f"1.0.0={'0' * 64},2.0.0={'1' * 64}",
+        "TRIVIUM_POLICY_RELOAD_SECONDS": "30",
         "TZ": "UTC",
     }
 
@@ -243,6 +254,8 @@ def test_the_settings_and_their_limits_are_those_of_the_service() -> None:
     settings = yaml.safe_load((CHART / "values.yaml").read_text())["settings"]
     schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["settings"]["properties"]
     own = msgspec.json.schema(Settings)["$defs"]["Settings"]["properties"]
+    for path in ("policy_dir", "policy_keys"):  # follow from what is mounted
+        del own[path]
     names = {name: re.sub(r"_(.)", lambda match: match[1].upper(), name) for name in own}
 
     assert settings == {names[name]: getattr(Settings(), name) for name in own}
@@ -250,6 +263,44 @@ def test_the_settings_and_their_limits_are_those_of_the_service() -> None:
         for limit in {"minimum", "maximum", "maxLength"} & set(part):
             assert schema[names[name]][limit] == part[limit]
         assert set(schema[names[name]].get("enum", [])) == set(part.get("enum", []))
+
+
+@pytest.mark.parametrize(("case", "name", "keys"), [
+    ("own policies", "trivium-policies", "trivium-policy-keys"), ("a config map", "team-policies", None),
+])  # fmt: skip
+def test_own_policies_are_mounted_where_the_service_looks(case: str, name: str, keys: str | None) -> None:
+    (container,) = pod_specs(case)[0]["containers"]
+    environment = {entry["name"]: entry["value"] for entry in container["env"]}
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    sources = {volume["name"]: volume.get("configMap") for volume in pod_specs(case)[0]["volumes"]}
+
+    assert environment["TRIVIUM_POLICY_DIR"] == mounts["policies"]["mountPath"]
+    assert sources.get("policies") == {"name": name}
+    assert sources.get("policy-keys") == (keys and {"name": keys})
+    if keys:
+        assert environment["TRIVIUM_POLICY_KEYS"] == mounts["policy-keys"]["mountPath"] + "/keys"
+    else:
+        assert "TRIVIUM_POLICY_KEYS" not in environment
+    # A mount by subPath would never change in a running pod.
+    assert all("subPath" not in mount for mount in mounts.values())
+    assert all(mount["readOnly"] for mount in mounts.values() if mount["name"] != "tmp")
+
+
+def test_the_config_maps_hold_what_the_values_say() -> None:
+    made = {one["metadata"]["name"]: one["data"] for one in of_kind("own policies", "ConfigMap")}
+
+    assert made == {"trivium-policies": OWN, "trivium-policy-keys": {"keys": KEYS}}
+    assert of_kind("a config map", "ConfigMap") == of_kind("as it is", "ConfigMap") == []
+
+
+@pytest.mark.parametrize(("values", "says"), [
+    ('{"files": {"a.yaml": ""}, "configMap": "b"}', "policies.files and policies.configMap exclude each other"),
+    ('{"keys": "a"}', "policies.keys needs own policies"),
+])  # fmt: skip
+def test_policies_that_contradict_each_other_are_refused(values: str, says: str) -> None:
+    done = toolbox.run("helm", "template", "trivium", CHART, "--set-json", f"policies={values}", check=False)
+
+    assert says in done.stderr
 
 
 def test_a_digest_wins_over_a_tag() -> None:

@@ -26,6 +26,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- default (ternary (include "trivium.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name }}
 {{- end }}
 
+{{- /* The ConfigMaps of own policies and of the keys that sign them; names are cut so that they still differ. */}}
+{{- define "trivium.policies" -}}
+{{- default (printf "%s-policies" (include "trivium.fullname" . | trunc 51 | trimSuffix "-")) .Values.policies.configMap }}
+{{- end }}
+
+{{- define "trivium.policyKeys" -}}
+{{- printf "%s-policy-keys" (include "trivium.fullname" . | trunc 51 | trimSuffix "-") }}
+{{- end }}
+
 {{- define "trivium.image" -}}
 {{- with .Values.image -}}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ default $.Chart.AppVersion .tag }}{{ end }}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from random import getrandbits
+from random import randbytes
 from typing import NamedTuple
 
 
@@ -39,12 +39,13 @@ def read(headers: Mapping[bytes, bytes]) -> Trace:
     """Read the ids of a request, or make them; an invalid traceparent starts a new trace, as the standard asks."""
     request_id = headers.get(b"x-request-id")
     usable = request_id is not None and _REQUEST_ID.fullmatch(request_id)
-    own_id = request_id.decode() if usable and request_id else f"{getrandbits(128):032x}"
-    span = f"{getrandbits(64) or 1:016x}"
+    random = randbytes(40).hex()
+    own_id = request_id.decode() if usable and request_id else random[:32]
+    span = random[32:48]
     parent = headers.get(b"traceparent")
     if parent is not None and (match := _TRACEPARENT.fullmatch(parent)):
         version, trace_id, parent_id, flags, more = match.groups()
         valid = version != b"ff" and not (version == b"00" and more) and trace_id != _NO_TRACE and parent_id != _NO_SPAN
         if valid:
             return Trace(own_id, trace_id.decode(), span, flags.decode(), headers.get(b"tracestate"))
-    return Trace(own_id, f"{getrandbits(128) or 1:032x}", span, "00", None)
+    return Trace(own_id, random[48:], span, "00", None)

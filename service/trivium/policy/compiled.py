@@ -130,8 +130,11 @@ class Policy:
 
     def read(self, values: Sequence[Any]) -> tuple[Cell, Known]:
         """Read API values, in the order of `inputs`, None for unknown, into a cell and what of it was stated."""
-        cell = tuple([read(value) for read, value in zip(self._readers, values, strict=True)])
-        return cell, tuple([value is not None for value in values])
+        return self.cell(values), tuple([value is not None for value in values])
+
+    def cell(self, values: Sequence[Any]) -> Cell:
+        """Return the cell of API values, in the order of `inputs`, None for unknown."""
+        return tuple([read(value) for read, value in zip(self._readers, values, strict=True)])
 
     def read_profile(self, profile: Mapping[str, Any]) -> tuple[Cell, Known]:
         """Read a mapping of input name to API value.
