@@ -49,9 +49,9 @@ def test_it_reads_standard_input(indeed: str) -> None:
 
 
 def test_on_a_terminal_it_is_words(indeed: str) -> None:
-    code, said = on_terminal("recommend", indeed)
+    code, said = on_terminal("recommend", indeed, "--policy", "1.0.0")
     assert code == 0
-    made = trivium.recommend(json.loads(INDEED))
+    made = trivium.recommend(json.loads(INDEED), policy="1.0.0")
     assert said.startswith("Fine-tuning  settled\nTrain a model on your examples")
     for reason in made.rationale:
         assert f"{reason.code} ({reason.rule})" in said
@@ -75,7 +75,7 @@ def test_on_a_narrow_terminal_no_line_is_too_long(indeed: str) -> None:
 
 def test_what_is_not_known_is_asked_and_said(invoke: Invoke) -> None:
     profile = '{"id": "x[red]", "labeled_examples": 120, "requests_per_day": 5e4, "knowledge_tokens": 5}'
-    said = invoke("recommend", "-", "--table", stdin=profile).stdout
+    said = invoke("recommend", "-", "--policy", "1", "--table", stdin=profile).stdout
     assert "provisional" in said
     assert "Not read by this policy: knowledge_tokens" in said
     assert "1  Does a good answer need facts from your documents" in said
@@ -121,9 +121,10 @@ def test_a_missing_file_is_wrong_usage(invoke: Invoke) -> None:
     assert invoke("recommend", "nowhere.json").exit_code == 2
 
 
-@pytest.mark.parametrize("selector", ["1", "1.0", "1.0.0", "latest"])
-def test_a_policy_can_be_chosen(invoke: Invoke, selector: str) -> None:
-    assert json.loads(invoke("recommend", "-", "--policy", selector, stdin="{}").stdout)["policy"]["version"][0] == "1"
+@pytest.mark.parametrize(("selector", "major"), [("1", "1"), ("1.0", "1"), ("1.0.0", "1"), ("2", "2"), ("latest", "2")])
+def test_a_policy_can_be_chosen(invoke: Invoke, selector: str, major: str) -> None:
+    made = json.loads(invoke("recommend", "-", "--policy", selector, stdin="{}").stdout)
+    assert made["policy"]["version"][0] == major
 
 
 def test_an_unknown_policy_has_an_exit_code_of_its_own(monkeypatch: pytest.MonkeyPatch, invoke: Invoke) -> None:

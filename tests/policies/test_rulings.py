@@ -1,4 +1,7 @@
-"""Policy 1.0.0 says in every one of its cells what a plain transcription of its rulings says."""
+"""Policy 1.0.0 says in every one of its cells what a plain transcription of its rulings says.
+
+Both policies read unknowns, and say who can change an input, as designed.
+"""
 
 from collections.abc import Iterator
 from itertools import product
@@ -46,25 +49,43 @@ VALUES: dict[str, tuple[str | bool | int | None, ...]] = {
 }
 """One value per band, just below and at the cuts of numbers."""
 
-UNKNOWN = {
-    "requests_per_day": "low",
-    "domain_specialization": "general",
-    "labeled_examples": "few",
-    "knowledge_need": "none",
-    "task_consistency": "consistent",
-    "latency_need": "relaxed",
-    "base_model_underperforms": "unmeasured",
-    "example_quality": "expert_reviewed",
-    "can_label_more": "yes",
-    "prompt_maturity": "exhausted",
-    "prompt_tokens": "short",
-    "output_strictness": "free",
-    "primary_goal": "quality",
+UNKNOWN: dict[str, dict[str, str]] = {
+    "1.0.0": {
+        "requests_per_day": "low",
+        "domain_specialization": "general",
+        "labeled_examples": "few",
+        "knowledge_need": "none",
+        "task_consistency": "consistent",
+        "latency_need": "relaxed",
+        "base_model_underperforms": "unmeasured",
+        "example_quality": "expert_reviewed",
+        "can_label_more": "yes",
+        "prompt_maturity": "exhausted",
+        "prompt_tokens": "short",
+        "output_strictness": "free",
+        "primary_goal": "quality",
+    }
+}
+UNKNOWN["2.0.0"] = UNKNOWN["1.0.0"] | {
+    "labeled_examples": "none",
+    "has_evaluation_set": "yes",
+    "fine_tuning_available": "yes",
+    "citations_required": "no",
+    "restricted_knowledge": "no",
+    "knowledge_tokens": "large",
+    "requirements_change": "rarely",
+    "payback_months": "unmeasured",
 }
 """The four core inputs cautiously, all others as a competent team that asks would have them."""
 
-ACTION = {"labeled_examples", "example_quality", "can_label_more", "prompt_maturity", "prompt_tokens"}
-FIXED = {"domain_specialization", "task_consistency", "output_strictness", "primary_goal"}
+ACTION = {
+    *("labeled_examples", "example_quality", "can_label_more"),
+    *("has_evaluation_set", "prompt_maturity", "prompt_tokens"),
+}
+FIXED = {
+    *("domain_specialization", "task_consistency", "output_strictness", "primary_goal"),
+    *("citations_required", "restricted_knowledge"),
+}
 
 
 def gap(case: UseCase) -> bool:
@@ -112,10 +133,14 @@ def rulings(case: UseCase) -> tuple[str, str]:
     return "rag_and_fine_tuning" if verdict == "adopt" else "rag", verdict
 
 
+def load(version: str) -> Policy:
+    file = trivium.POLICIES / f"adaptation-{version}.yaml"
+    return load_policy(file.read_text(encoding="utf-8"), file.name, VOCABULARY)
+
+
 @pytest.fixture(scope="module")
 def policy() -> Policy:
-    file = trivium.POLICIES / "adaptation-1.0.0.yaml"
-    return load_policy(file.read_text(encoding="utf-8"), file.name, VOCABULARY)
+    return load("1.0.0")
 
 
 def cells(policy: Policy) -> Iterator[tuple[UseCase, tuple[int, ...]]]:
@@ -151,13 +176,15 @@ def test_every_cell_follows_the_rulings(policy: Policy) -> None:
     assert {strategy for strategy, _ in reached} == set(policy.strategies)
 
 
-def test_unknowns_are_read_as_designed() -> None:
-    assumed = {assumption.input: assumption.band for assumption in trivium.recommend({}, policy="1.0.0").assumptions}
-    assert assumed == UNKNOWN
+@pytest.mark.parametrize("version", UNKNOWN)
+def test_unknowns_are_read_as_designed(version: str) -> None:
+    assumed = {assumption.input: assumption.band for assumption in trivium.recommend({}, policy=version).assumptions}
+    assert assumed == UNKNOWN[version]
 
 
-def test_inputs_change_by_whom_the_design_says(policy: Policy) -> None:
-    for name, spec in policy.document.inputs.items():
+@pytest.mark.parametrize("version", UNKNOWN)
+def test_inputs_change_by_whom_the_design_says(version: str) -> None:
+    for name, spec in load(version).document.inputs.items():
         expected = "action" if name in ACTION else "fixed" if name in FIXED else "circumstance"
         assert spec.changed_by == expected, name
 
@@ -174,5 +201,6 @@ def test_inputs_change_by_whom_the_design_says(policy: Policy) -> None:
     ],
 )
 def test_what_the_policy_does_not_read_is_named(name: str, value: object) -> None:
-    made = trivium.recommend({"labeled_examples": 500, name: value}, policy="1.0.0")
-    assert made.ignored_inputs == [name]
+    profile = {"labeled_examples": 500, name: value}
+    assert trivium.recommend(profile, policy="1.0.0").ignored_inputs == [name]
+    assert trivium.recommend(profile, policy="2.0.0").ignored_inputs == []

@@ -135,6 +135,6 @@ def versions(service: Service) -> Versions:
     """Return the versions of contract, package and policies."""
     policies = [
         PolicyVersion(advisor.reference.name, version, advisor.reference.digest, advisor.reference.status)
-        for version, advisor in service.advisors.items()
+        for version, advisor in reversed(service.advisors.items())
     ]
     return Versions(API_VERSION, trivium.__version__, platform.python_version(), policies)

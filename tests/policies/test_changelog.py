@@ -1,0 +1,56 @@
+"""CHANGELOG.md tells exactly what changes from 1.0.0 to 2.0.0; run as a script, this prints it anew."""
+
+import re
+import sys
+
+import toolbox
+import trivium
+from trivium.policy import Difference, Policy, compile_policy, diff
+from trivium.profile import VOCABULARY
+
+
+def load(version: str) -> Policy:
+    file = trivium.POLICIES / f"adaptation-{version}.yaml"
+    return compile_policy(file.read_text(encoding="utf-8"), file.name, VOCABULARY)
+
+
+def rendered(found: Difference, strategies: tuple[str, ...]) -> str:
+    """Render a difference: a row per strategy of the older version, a column per strategy of the newer one."""
+    cells = {(change.from_, change.to): f"{change.cells:,}" for change in found.changes}
+    columns = " | ".join(f"to `{strategy}`" for strategy in strategies)
+    rows = [
+        f"| from `{old}` | {' | '.join(cells.get((old, new), '-') for new in strategies)} |" for old in strategies
+    ]
+    return "\n".join(
+        [
+            f"From {found.from_} to {found.to}, a {found.bump} step, {found.changed_cells:,} of {found.cells:,} cells "
+            f"({found.changed_cells / found.cells:.1%}) change strategy:",
+            "",
+            f"| cells | {columns} |",
+            f"| --- |{' ---: |' * len(strategies)}",
+            *rows,
+        ]
+    )
+
+
+def expected() -> str:
+    old, new = load("1.0.0"), load("2.0.0")
+    return rendered(diff(old, new), old.strategies)
+
+
+def test_the_changelog_tells_exactly_what_changes() -> None:
+    changelog = (toolbox.ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    policies = re.findall(r"^### Policies\n(.*?)(?=^##|\Z)", changelog, re.MULTILINE | re.DOTALL)
+    told = [re.sub(r"^ +", "", section, flags=re.MULTILINE) for section in policies]  # it may stand in a list
+    assert any(unwrapped(expected()) in unwrapped(section) for section in told), (
+        "run: python tests/policies/test_changelog.py"
+    )
+
+
+def unwrapped(text: str) -> str:
+    """Join the lines of each paragraph, so that prose may wrap where it likes; rows of a table stay apart."""
+    return re.sub(r"(?<=[^|\n])\n(?=[^|\n])", " ", text)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(expected() + "\n")
