@@ -358,7 +358,7 @@ class Advisor:
 
 
 class _Whole(NamedTuple):
-    """What a recommendation needs beyond its cell: the numbers given, by input, and what is computed from the profile."""
+    """What a recommendation needs beyond its cell: the numbers to show, by input, and what the profile gives."""
 
     shown: Mapping[str, Any]
     economics: Any

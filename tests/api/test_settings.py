@@ -17,12 +17,18 @@ from trivium.errors import SettingsError
 from trivium.policy import PolicyError
 
 
+DIGEST = "0123456789abcdef" * 4
+
 RIGHT: dict[str, list[tuple[str, Any]]] = {
     "TRIVIUM_DEFAULT_POLICY": [("", ""), ("1.0.0", "1.0.0"), ("latest", "latest")],
     "TRIVIUM_LOG_LEVEL": [(level, level) for level in ("debug", "info", "warning", "error")],
     "TRIVIUM_LOG_PROFILES": [("true", True), ("1", True), ("false", False), ("0", False)],
     "TRIVIUM_MAX_BODY_BYTES": [("1024", 1024), ("1073741824", 1 << 30)],
     "TRIVIUM_MAX_BATCH": [("1", 1), ("1000000", 1_000_000)],
+    "TRIVIUM_POLICY_DIR": [("", ""), ("/etc/trivium/policies", "/etc/trivium/policies")],
+    "TRIVIUM_POLICY_PINS": [("", ""), (f"1.0.0={DIGEST}", f"1.0.0={DIGEST}")],
+    "TRIVIUM_POLICY_KEYS": [("", ""), ("team.pub", "team.pub")],
+    "TRIVIUM_POLICY_RELOAD_SECONDS": [("0", 0), ("0.5", 0.5), ("3600", 3600)],
 }
 WRONG: dict[str, list[tuple[str, Any]]] = {
     "TRIVIUM_DEFAULT_POLICY": [("x" * 65, "length <= 64")],
@@ -35,6 +41,10 @@ WRONG: dict[str, list[tuple[str, Any]]] = {
         ("", "integer"),
     ],
     "TRIVIUM_MAX_BATCH": [("0", ">= 1"), ("1000001", "<= 1000000"), ("-1", ">= 1"), ("1.5", "an integer")],
+    "TRIVIUM_POLICY_DIR": [("x" * 4097, "length <= 4096")],
+    "TRIVIUM_POLICY_PINS": [("1.0.0", "`1.0.0` is not VERSION=DIGEST")],
+    "TRIVIUM_POLICY_KEYS": [("x" * 4097, "length <= 4096")],
+    "TRIVIUM_POLICY_RELOAD_SECONDS": [("-1", ">= 0"), ("3601", "<= 3600"), ("nan", ""), ("soon", "a number")],
     "TRIVIUM_MAX_BTACH": [("5", "did you mean `TRIVIUM_MAX_BATCH`?")],
     "TRIVIUM_": [("", "unknown setting")],
     "TRIVIUM_SERVICE": [("x", "unknown setting")],

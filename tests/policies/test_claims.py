@@ -511,7 +511,9 @@ def test_two_axes(facts: str, gap: bool | None) -> None:
     assert trivium.recommend(profile, policy=REFINED).strategy == roads[facts, gap]
 
 
-@pytest.mark.parametrize("profile", [{}, BUSY | READY, {"knowledge_need": "changing_facts"}, {"labeled_examples": 9999}])
+@pytest.mark.parametrize(
+    "profile", [{}, BUSY | READY, {"knowledge_need": "changing_facts"}, {"labeled_examples": 9999}]
+)
 def test_every_answer_names_what_always_reopens_it(profile: Profile) -> None:
     assert seen(REFINED, profile) >= EVENTS
 
@@ -522,7 +524,9 @@ def test_rationale_shows_the_claims_it_rests_on() -> None:
     assert shown["HIGH_VOLUME"] == ["E1", "F4"]
 
 
-@pytest.mark.parametrize(("version", "number"), [(version, number) for version in PROMISES for number in PROMISES[version]])
+@pytest.mark.parametrize(
+    ("version", "number"), [(version, number) for version in PROMISES for number in PROMISES[version]]
+)
 def test_promise_is_made(version: str, number: str) -> None:
     made = [
         {name: part for name, part in fields(promise).items() if part is not None}

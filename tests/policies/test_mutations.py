@@ -5,6 +5,7 @@ A mutant that passes the gate is a survivor, unless it is equivalent: no profile
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -160,22 +161,25 @@ def is_equivalent(original: Policy, mutant: Policy) -> bool:
     )
 
 
-@pytest.fixture(scope="module", params=FLOORS)
-def parsed(request: pytest.FixtureRequest) -> Parsed:
-    file: str = request.param
+@cache
+def parsed(file: str) -> Parsed:
     return parse((POLICIES / file).read_text(encoding="utf-8"), file)
 
 
-@pytest.fixture(scope="module")
-def scores(parsed: Parsed) -> dict[str, Score]:
-    original, problems = gate(parsed.document)
+@cache
+def scores(file: str) -> dict[str, Score]:
+    original, problems = gate(parsed(file).document)
     assert original is not None
     assert not problems
     refused: Counter[str] = Counter()
     survivors: dict[str, list[str]] = {kind: [] for kind in KINDS}
     equivalent: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for mutant in mutants(parsed.document):
-        policy, problems = gate(mutant.document)
+    for mutant in mutants(parsed(file).document):
+        policy, problems = gate(
+            replace(mutant.document, promises=[])
+        )  # their proof takes longest, and few mutants live
+        if not problems:
+            policy, problems = gate(mutant.document)
         if problems or policy is None:
             refused[mutant.kind] += 1
         elif is_equivalent(original, policy):
@@ -185,31 +189,38 @@ def scores(parsed: Parsed) -> dict[str, Score]:
     return {kind: Score(refused[kind], survivors[kind], equivalent[kind]) for kind in KINDS}
 
 
-def test_outcomes_and_cuts_are_pinned(scores: dict[str, Score]) -> None:
-    both = [scores["outcome"], scores["cut"]]
+@pytest.mark.parametrize("file", FLOORS)
+def test_outcomes_and_cuts_are_pinned(file: str) -> None:
+    both = [scores(file)["outcome"], scores(file)["cut"]]
     survivors = [what for score in both for what in score.survivors]
     refused = sum(score.refused for score in both)
     assert refused / (refused + len(survivors)) >= LAW, survivors
 
 
+@pytest.mark.parametrize("file", FLOORS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_mutants_are_refused(parsed: Parsed, scores: dict[str, Score], kind: str) -> None:
-    assert scores[kind].share >= FLOORS[parsed.file].get(kind, 1.0), scores[kind]
+def test_mutants_are_refused(kind: str, file: str) -> None:
+    score = scores(file)[kind]
+    assert score.refused > 0
+    assert score.share >= FLOORS[file].get(kind, 1.0), score
 
 
-def test_swapping_rules_that_exclude_each_other_is_equivalent(scores: dict[str, Score]) -> None:
-    assert "fit/varied-and-general before one-off" in scores["order"].equivalent
+@pytest.mark.parametrize("file", FLOORS)
+def test_swapping_rules_that_exclude_each_other_is_equivalent(file: str) -> None:
+    assert "fit/varied-and-general before one-off" in scores(file)["order"].equivalent
 
 
-def test_cuts_matter(scores: dict[str, Score]) -> None:
-    """Except that a million requests a day are read like 10,000: the band is there to be named, not to decide."""
-    idle = {what.partition(" from ")[0] for what in scores["cut"].equivalent}
+@pytest.mark.parametrize("file", FLOORS)
+def test_cuts_matter(file: str) -> None:
+    """Except that a million requests a day are read like 10,000: that band is there to be named, not to decide."""
+    idle = {what.partition(" from ")[0] for what in scores(file)["cut"].equivalent}
     assert idle <= {"requests_per_day: very_high"}
 
 
-def test_examples_pin_the_cuts(parsed: Parsed) -> None:
+@pytest.mark.parametrize("file", FLOORS)
+def test_examples_pin_the_cuts(file: str) -> None:
     """Promises alone cannot: no number stands in them."""
-    bare = replace(parsed.document, tests=[])
+    bare = replace(parsed(file).document, tests=[])
     moved = [mutant for mutant in mutants_of_inputs(bare) if mutant.kind == "cut"]
     assert moved
     assert [mutant.what for mutant in moved if gate(mutant.document)[1]] == []

@@ -3,8 +3,8 @@
 That such draws can fail is shown by sabotage: a rule is put before all others of its table, and a promise breaks.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
+from collections.abc import Iterable, Iterator
+from itertools import pairwise, product
 from random import Random
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 import trivium
-from trivium.policy import Policy, compile_policy
+from trivium.policy import CompiledInput, Policy, compile_policy
 from trivium.policy.compiled import compile_parsed
 from trivium.policy.diagram import Cell
 from trivium.policy.document import Promise, Rule, When
@@ -66,68 +66,53 @@ def strategy(policy: Policy, cell: Iterable[int]) -> str:
     return policy.strategies[policy.decide(tuple(cell)).strategy]
 
 
-def allowed(policy: Policy, when: When) -> Mapping[int, list[int]]:
-    """Return per position the bands that a condition on inputs allows."""
-    return {
-        policy.positions[name]: [
-            policy.inputs[policy.positions[name]].bands.index(band)
-            for band in ([bands] if isinstance(bands, str) else bands)
-        ]
-        for name, bands in when.items()
-    }
+def listed(bands: str | list[str]) -> list[str]:
+    return [bands] if isinstance(bands, str) else bands
+
+
+def draw(random: Random, field: CompiledInput, wanted: str | list[str] | None) -> int:
+    if wanted is not None:
+        return field.bands.index(random.choice(listed(wanted)))
+    return field.assumed if random.random() < SHARE else random.randrange(len(field.bands))
 
 
 def draws(policy: Policy, when: When, seed: str) -> Iterator[Cell]:
+    """Yield cells in which a condition on inputs holds."""
     random = Random(seed)  # noqa: S311 - the same cells on every run
-    bands = allowed(policy, when)
     for _ in range(DRAWS):
-        yield tuple(
-            random.choice(bands[at])
-            if at in bands
-            else field.assumed
-            if random.random() < SHARE
-            else random.randrange(len(field.bands))
-            for at, field in enumerate(policy.inputs)
-        )
+        yield tuple(draw(random, field, when.get(field.name)) for field in policy.inputs)
 
 
-def moved(policy: Policy, cell: Cell, name: str) -> list[str]:
-    """Return the strategy for each band that a profile can state of one input, all else equal."""
+def moved(policy: Policy, cell: Cell, name: str) -> dict[str, str]:
+    """Return the strategy per band that a profile can state of one input, in order, all else equal."""
     at = policy.positions[name]
-    return [strategy(policy, (*cell[:at], band, *cell[at + 1 :])) for band in policy.inputs[at].stated]
+    field = policy.inputs[at]
+    return {field.bands[band]: strategy(policy, (*cell[:at], band, *cell[at + 1 :])) for band in field.stated}
 
 
-def broken(policy: Policy, promise: Promise) -> Iterator[Cell]:
-    """Yield the cells drawn that break a promise."""
+def breaks(policy: Policy, promise: Promise, cell: Cell) -> bool:
+    if promise.then_strategy is not None:
+        return strategy(policy, cell) not in promise.then_strategy
+    if promise.raising is not None:
+        left = [one not in (promise.never_leaves or ()) for one in moved(policy, cell, promise.raising).values()]
+        return any(before < after for before, after in pairwise(left))
+    (name,) = promise.setting or {}
+    entered = {band: one in (promise.never_enters or ()) for band, one in moved(policy, cell, name).items()}
+    return any(entered[band] for band in listed((promise.setting or {})[name])) and not all(entered.values())
+
+
+def unreached(policy: Policy, given: list[str]) -> set[str]:
+    """Return the strategies that no profile of the given inputs alone leads to; every one is tried."""
+    bands = [field.stated if field.name in given else (field.assumed,) for field in policy.inputs]
+    return set(policy.strategies) - {strategy(policy, cell) for cell in product(*bands)}
+
+
+def counterexample(policy: Policy, promise: Promise) -> object:
+    """Return a cell that breaks a promise, or the strategies it cannot reach; None where there are none."""
     if promise.reachable_given is not None:
-        yield from unreachable(policy, promise.reachable_given)
-        return
-    (name, bands), *_ = (promise.setting or {"": []}).items()
-    setting = [bands] if isinstance(bands, str) else bands
-    for cell in draws(policy, promise.if_ or {}, promise.id):
-        if promise.then_strategy is not None:
-            bad = strategy(policy, cell) not in promise.then_strategy
-        elif promise.never_leaves is not None:
-            kept = [one in promise.never_leaves for one in moved(policy, cell, promise.raising or "")]
-            bad = kept != sorted(kept)
-        else:
-            by_band = dict(zip(stated(policy, name), moved(policy, cell, name), strict=True))
-            entered = {band for band, one in by_band.items() if one in (promise.never_enters or ())}
-            bad = bool(entered & set(setting)) and len(entered) < len(by_band)
-        if bad:
-            yield cell
-
-
-def stated(policy: Policy, name: str) -> list[str]:
-    field = policy.inputs[policy.positions[name]]
-    return [field.bands[band] for band in field.stated]
-
-
-def unreachable(policy: Policy, given: list[str]) -> Iterator[Cell]:
-    """Yield the cell of unknowns for each strategy that the given inputs alone do not reach; every one is tried."""
-    choices = [field.stated if field.name in given else (field.assumed,) for field in policy.inputs]
-    reached = {strategy(policy, cell) for cell in product(*choices)}
-    yield from (tuple(field.assumed for field in policy.inputs) for one in policy.strategies if one not in reached)
+        return unreached(policy, promise.reachable_given) or None
+    cells = draws(policy, promise.if_ or {}, promise.id)
+    return next((policy.describe(cell) for cell in cells if breaks(policy, promise, cell)), None)
 
 
 def test_every_promise_is_sabotaged() -> None:
@@ -136,10 +121,9 @@ def test_every_promise_is_sabotaged() -> None:
 
 @pytest.mark.parametrize("name", PROMISES)
 def test_promise(name: str) -> None:
-    assert [POLICY.describe(cell) for cell in broken(POLICY, PROMISES[name])] == []
+    assert counterexample(POLICY, PROMISES[name]) is None
 
 
 @pytest.mark.parametrize("name", PROMISES)
 def test_sabotage_is_found(name: str) -> None:
-    policy = sabotaged(SABOTAGE[name])
-    assert next(broken(policy, PROMISES[name]), None) is not None
+    assert counterexample(sabotaged(SABOTAGE[name]), PROMISES[name]) is not None

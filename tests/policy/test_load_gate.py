@@ -180,6 +180,9 @@ CASES = {
     "an unknown code of an example": Bad(
         "codes: [NO_BIKE]", "codes: [NO_BIK]", "unknown-code", "NO_BIK\\]", "`NO_BIKE`"
     ),
+    "an unknown code that an example is without": Bad(
+        "codes: [NO_BIKE]", "without: [NO_BIK]", "unknown-code", "NO_BIK\\]", "did you mean `NO_BIKE`"
+    ),
     "an unknown strategy of an example": Bad(
         "strategy: bus}\n\\Z", "strategy: buz}\n", "unknown-strategy", "strategy: buz", "`bus`"
     ),
@@ -330,6 +333,9 @@ CASES = {
     ),
     "an example of a missing code": Bad(
         "codes: [NO_BIKE]", "codes: [RAIN]", "failing-example", "{id: noth", "code RAIN is missing"
+    ),
+    "an example of a code it is without": Bad(
+        "codes: [NO_BIKE]", "without: [NO_BIKE]", "failing-example", "{id: noth", "code NO_BIKE is given"
     ),
     "an example of another outcome": Bad(
         "{cycling: bad}", "{cycling: fine}", "failing-example", "{id: noth", "cycling is bad"

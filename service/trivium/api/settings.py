@@ -50,22 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def pins(self) -> dict[str, str]:
-        """The pinned digests by version.
-
-        Raises:
-            SettingsError: an entry is not of the form VERSION=DIGEST, or a version stands twice.
-        """
-        pins: dict[str, str] = {}
-        for entry in filter(None, (entry.strip() for entry in self.policy_pins.split(","))):
-            found = _PIN.fullmatch(entry)
-            if found is None:
-                raise SettingsError(
-                    f"TRIVIUM_POLICY_PINS: `{entry[:80]}` is not VERSION=DIGEST, as GET /policies has them"
-                )
-            if found["version"] in pins:
-                raise SettingsError(f"TRIVIUM_POLICY_PINS: version {found['version']} stands twice")
-            pins[found["version"]] = found["digest"]
-        return pins
+        """The pinned digests by version."""
+        return _pins(self.policy_pins)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -86,10 +72,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             field = fields[name]
             try:
                 values[field.name] = msgspec.convert(text, field.type, strict=False)
+                if field.name == "policy_pins":
+                    _pins(text)
+            except SettingsError as error:
+                problems.append(str(error))
             except msgspec.ValidationError as error:
                 problems.append(f"{name}: {field_error(text, field.type, str(error)).detail}")
         if problems:
             raise SettingsError("; ".join(problems))
-        settings = cls(**values)
-        _ = settings.pins  # refused here, with the other settings, when they are wrong
-        return settings
+        return cls(**values)
+
+
+def _pins(text: str) -> dict[str, str]:
+    """Read the pinned digests by version.
+
+    Raises:
+        SettingsError: an entry is not of the form VERSION=DIGEST, or a version stands twice.
+    """
+    pins: dict[str, str] = {}
+    for entry in filter(None, (entry.strip() for entry in text.split(","))):
+        found = _PIN.fullmatch(entry)
+        if found is None:
+            raise SettingsError(f"TRIVIUM_POLICY_PINS: `{entry[:80]}` is not VERSION=DIGEST, as GET /policies has them")
+        if found["version"] in pins:
+            raise SettingsError(f"TRIVIUM_POLICY_PINS: version {found['version']} stands twice")
+        pins[found["version"]] = found["digest"]
+    return pins

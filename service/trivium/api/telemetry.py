@@ -77,7 +77,7 @@ class Edge:
         state: dict[str, Any] = {**scope.get("state", {}), "request_id": trace.request_id}
         scope["state"] = state
         exchange = _Exchange(scope, receive, send, start, trace)
-        self._metrics.in_progress.inc()
+        self._metrics.requests.in_progress += 1
         try:
             if self._shortcut and self._is_plain(scope, headers):
                 await self._advise(scope, receive, exchange)
@@ -87,7 +87,7 @@ class Edge:
             state["exception"] = error
             raise
         finally:
-            self._metrics.in_progress.dec()
+            self._metrics.requests.in_progress -= 1
             self._record(exchange, perf_counter() - start)
 
     def _is_plain(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
@@ -130,7 +130,7 @@ class Edge:
         """Count and log one request."""
         scope, state = exchange.scope, exchange.scope["state"]
         route = scope.get("path_template") or UNMATCHED
-        self._metrics.observe(exchange.method, route, exchange.status, seconds)
+        self._metrics.requests.observe(exchange.method, route, exchange.status, seconds)
         trace = exchange.trace
         line = RequestLine(
             method=exchange.method,
