@@ -14,8 +14,8 @@ ENV PATH=/opt/trivium/bin:${PATH}
 
 WORKDIR /src
 # The dependencies first: they change less often than the service, so most builds reuse this layer.
-COPY requirements/run.txt requirements/run.txt
-RUN pip install --require-hashes -r requirements/run.txt
+COPY requirements/image.txt requirements/image.txt
+RUN pip install --require-hashes -r requirements/image.txt
 
 COPY pyproject.toml README.md LICENSE ./
 COPY service service

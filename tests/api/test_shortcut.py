@@ -31,6 +31,10 @@ anything = st.recursive(
 def good(name: str) -> st.SearchStrategy[Any]:
     if name == "id":
         return st.text(st.characters(codec="utf-8"), max_size=200)
+    if name == "costs":
+        return st.fixed_dictionaries(
+            {}, optional={"model": st.sampled_from(["gpt-4o", "own"]), "runs": st.integers(0, 9)}
+        )
     field = VOCABULARY[name]
     if field.kind == "number":
         counts = st.integers(0, 10**12)

@@ -195,6 +195,9 @@ def probes() -> Iterator[Any]:
             wrong = [*others, fine[0].upper(), fine[0] + " ", fine[0] + "\n"]
         elif kind == "flag":
             fine, wrong = [True, False], [0, 1, "true", [], {}]
+        elif name == "costs":
+            fine = [{}, {"model": "x", "epochs": 3}]
+            wrong = ["", [], 1, {"epochs": 1.5}, {"runs": -1}, {"unheard_of": 1}, {"cache_factor": 101}]
         else:
             fine, wrong = ["", "x" * 200, "\U0001f980" * 200], ["x" * 201, 1, True, [], {}]
         for is_fine, values in ((True, [None, *fine]), (False, wrong)):
@@ -212,8 +215,12 @@ def test_schema_and_server_take_the_same_values_of_a_field(
 def test_the_lookup_of_fields_tells_the_bounds_of_the_schema(service: Inside) -> None:
     properties = SCHEMAS["Profile"]["properties"]
     entries = service.client.get("/inputs").json()["inputs"]
-    assert [entry["name"] for entry in entries] == [name for name in properties if name != "id"]
+    stated_fields = [name for name in properties if name not in {"id", "costs"}]
+    assert [entry["name"] for entry in entries if entry["derived_from"] is None] == stated_fields
     for entry in entries:
+        if entry["derived_from"] is not None:
+            assert entry["derived_from"] in properties
+            continue
         (stated,) = [option for option in properties[entry["name"]]["anyOf"] if option != {"type": "null"}]
         assert entry["type"] == ("choice" if "enum" in stated else stated["type"])
         assert (entry["minimum"], entry["maximum"]) == (stated.get("minimum"), stated.get("maximum"))

@@ -90,7 +90,7 @@ def wheels() -> Path:
     # Debian 12 has Python 3.11, whichever version runs this.
     toolbox.run(
         sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--only-binary=:all:",
-        "--python-version=3.11", f"--dest={folder}", "--requirement=requirements/run.txt",
+        "--python-version=3.11", f"--dest={folder}", "--requirement=requirements/image.txt",
     )  # fmt: skip
     return folder
 

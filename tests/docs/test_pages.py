@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +13,10 @@ import pytest
 import trivium
 from toolbox import ROOT
 from trivium.api.settings import PREFIX, Settings
-from trivium.policy import Document, Registry, load_directory
+from trivium.economics import Costs
+from trivium.policy import Registry, load_directory
 from trivium.policy.document import Promise
+from trivium.prices import AS_OF, DEFAULTS
 from trivium.profile import VOCABULARY
 
 
@@ -93,16 +97,27 @@ def test_the_changelog_begins_with_the_version_and_tells_of_every_policy() -> No
     assert [version for version in VERSIONS if version not in "".join(policies)] == []
 
 
-def test_the_language_names_every_part_of_a_policy() -> None:
-    page = text(Path("docs/policies.md"))
-    parts = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| .+ \|$", page, flags=re.MULTILINE)
-    named = [name for row in parts for name in re.findall(r"`(\w+)`", row)]
-    assert named[: len(Document.__struct_fields__)] == list(Document.__struct_fields__)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_changelog_counts_inputs_promises_and_cells(version: str) -> None:
+    policy = VERSIONS[version].policy
+    (entry,) = re.findall(rf"^- `adaptation` {version}: (.+\n(?:  .+\n)*)", text(Path("CHANGELOG.md")), re.MULTILINE)
+    said = " ".join(entry.split())
+    told = f"over {len(policy.inputs)} inputs, with {len(policy.document.promises)} promises proved over its"
+    assert f"{told} {policy.cells:,} cells." in said
+
+
+def test_the_changelog_names_every_source_beyond_the_framework() -> None:
+    known = {name for served in VERSIONS.values() for name in served.policy.document.sources}
+    told = re.findall(r"`([\w-]+)`", text(Path("CHANGELOG.md")).partition("### Policies\n")[2])
+    assert sorted(name for name in known - set(told) if not re.fullmatch("[A-F][1-6]", name)) == []
+
+
+def test_every_form_of_promise_is_described() -> None:
     forms = {field.encode_name for field in msgspec.structs.fields(Promise)} - {"id"}
-    assert forms <= set(re.findall(r"`(\w+)`", page.partition("## Promises")[2]))
+    assert forms <= set(re.findall(r"`(\w+)`", text(Path("docs/policies.md")).partition("## Promises")[2]))
 
 
-def test_the_language_names_every_problem_of_the_load_gate() -> None:
+def test_every_problem_of_the_load_gate_is_described() -> None:
     told = set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", text(Path("docs/policies.md")).partition("## The load gate")[2]))
     assert [kind for kind in kinds() if kind not in told] == []
     assert {kind for kind in told if kind.partition("-")[0] in {"unread", "dead", "duplicate"}} <= set(kinds())
@@ -115,6 +130,35 @@ def kinds() -> Iterator[str]:
             if isinstance(node, ast.Call) and ast.unparse(node.func).lower().endswith("problem"):
                 words = [str(one.value) for one in node.args[:2] if isinstance(one, ast.Constant)]
                 yield from (word for word in words if re.fullmatch(r"[a-z]+(-[a-z]+)*", word))
+
+
+RENEW = re.findall(
+    r"\]\(([\w./]+).*\| `((?:python|trivium) [^`>]+?)(?: > [^`]+)?` \|$",
+    text(Path("CONTRIBUTING.md")).partition("## Renew what is generated")[2],
+    flags=re.MULTILINE,
+)
+
+
+@pytest.mark.parametrize(("page", "command"), RENEW)
+def test_what_is_generated_is_what_its_command_prints(page: str, command: str) -> None:
+    assert len(RENEW) == 4
+    program, *arguments = command.split()
+    done = subprocess.run(
+        [Path(sys.executable).with_name(program), *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip()
+    assert done.stdout.strip() in text(Path(page)), command
+
+
+def test_every_cost_is_listed_with_what_is_assumed() -> None:
+    page = text(Path("docs/economics.md"))
+    told = re.findall(r"^ +([a-z_]+): (.+)$", Costs.__doc__ or "", flags=re.MULTILINE)
+    assumed = {name: f"{figure.value:,}" for name, figure in DEFAULTS.items()}
+    expected = [(name, assumed.get(name, "-"), meaning[0].upper() + meaning[1:]) for name, meaning in told]
+    assert re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", page, flags=re.MULTILINE) == expected
+    assert [name for name, *_ in expected] == list(Costs.__struct_fields__)
+    for place in (page, text(Path("README.md")).partition("\n## Economics\n")[2]):
+        assert f"date ({AS_OF})" in " ".join(place.replace("**", "").split())
 
 
 def test_the_licence_is_whole() -> None:

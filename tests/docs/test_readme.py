@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 import toolbox
 import trivium
 from api import serving
+from casebook import report
 from trivium import cli
 from trivium.api.app import ROUTES
 from trivium.api.logs import RequestLine
@@ -27,26 +28,38 @@ from trivium.api.problems import PROBLEM_TYPES
 from trivium.api.settings import PREFIX, Settings
 from trivium.cli.serve import serve
 from trivium.decoding import allowed, base_type
+from trivium.economics import Costs
 from trivium.errors import FieldError
+from trivium.interview import every_interview
 from trivium.policy import Registry, load_directory
-from trivium.profile import COUNTS, FIELD_TEXTS, MOST, VOCABULARY, Profile
+from trivium.profile import COUNTS, FIELD_TEXTS, MOST, PAYBACK, VOCABULARY, Profile
 from trivium.recommendation import Recommendation
 
 
 ADDRESS = "http://127.0.0.1:8000"
 README = (toolbox.ROOT / "README.md").read_text(encoding="utf-8")
-POLICIES = Registry(load_directory(trivium.POLICIES, VOCABULARY)).by_version
+ERRORS, PROOFS, TELEMETRY = (
+    (toolbox.ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") for page in ("errors", "proofs", "telemetry")
+)
+REGISTRY = Registry(load_directory(trivium.POLICIES, VOCABULARY))
+POLICIES = REGISTRY.by_version
+DEFAULT = REGISTRY.default.policy
 
 Row = tuple[str, ...]
 
 
-def section(title: str) -> str:
-    return re.split(r"^## ", README.partition(f"\n## {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+def section(title: str, page: str = README) -> str:
+    return re.split(r"^## ", page.partition(f"\n## {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
 
 
-def table(title: str) -> list[Row]:
-    """Return the cells of the one table of a section, without code marks around whole cells."""
-    rows = [line.strip("| ").split(" | ") for line in section(title).splitlines() if line.startswith("| ")]
+def table(title: str, page: str = README) -> list[Row]:
+    """Return the cells of the one table of a section."""
+    return rows_of(section(title, page))
+
+
+def rows_of(text: str) -> list[Row]:
+    """Return the cells of the one table of a text, without code marks around whole cells."""
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
     return [tuple(plain(cell) for cell in row) for row in rows[2:]]
 
 
@@ -59,8 +72,8 @@ def names(cell: str) -> list[str]:
     return re.findall(r"`([^`]+)`", cell) or [cell]
 
 
-def first_column(title: str) -> list[str]:
-    return [name for row in table(title) for name in names(row[0])]
+def first_column(title: str, page: str = README) -> list[str]:
+    return [name for row in table(title, page) for name in names(row[0])]
 
 
 def blocks(language: str) -> list[str]:
@@ -87,14 +100,14 @@ def docs_of(kind: type[msgspec.Struct]) -> dict[str, str]:
 
 
 def test_the_picture_has_the_numbers_of_the_default_policy() -> None:
-    policy = Registry(load_directory(trivium.POLICIES, VOCABULARY)).default.policy
+    policy = DEFAULT
     rules = sum(len(one.rules) for one in policy.tables)
     (picture,) = blocks("text")
     assert f"{len(policy.inputs)} inputs " in picture
     assert f"{policy.cells:,} cells" in picture
     assert f"{len(policy.tables)} tables, {rules} rules " in picture
     assert f"{len(policy.strategies)} strategies" in picture
-    assert f"one decision diagram of {nodes('1.0.0')} nodes" in picture
+    assert f"one decision diagram of {nodes(policy.version)} nodes" in picture
     assert [one.name for one in policy.tables if one.name not in picture and one.name != "strategy"] == []
 
 
@@ -104,8 +117,7 @@ def nodes(version: str) -> int:
 
 
 def test_the_profile() -> None:
-    policy = POLICIES["1.0.0"].policy
-    assumed = {field.name: field.bands[field.assumed] for field in policy.inputs}
+    assumed = {field.spec.derived_from or field.name: field.bands[field.assumed] for field in DEFAULT.inputs}
     expected = []
     for field in msgspec.structs.fields(Profile):
         kind, values = kind_and_values(field.name, field.type)
@@ -113,11 +125,20 @@ def test_the_profile() -> None:
     assert table("Profile") == expected
 
 
+def test_the_fields_that_a_policy_does_not_read() -> None:
+    (said,) = re.findall(r"Policy 1\.0\.0 does not read (.+?)\.", section("Profile"), flags=re.DOTALL)
+    read = {field.name for field in POLICIES["1.0.0"].policy.inputs}
+    assert sorted(names(said)) == sorted(set(FIELD_TEXTS) - read - {"id", PAYBACK})
+    assert f"*When unknown* is the band that policy {DEFAULT.version} assumes." in section("Profile")
+
+
 def kind_and_values(name: str, annotation: Any) -> tuple[str, str]:
     if choices := allowed(annotation):
         return "choice", listed(choices)
     if base_type(annotation) is bool:
         return "boolean", "`true`, `false`"
+    if base_type(annotation) is Costs:
+        return "object", "[Economics](#economics)"
     if base_type(annotation) is str:
         return "string", "at most 200 characters"
     assert MOST == 10**12
@@ -145,25 +166,42 @@ def test_the_policies() -> None:
         parts = [len(policy.tables), rules, len(document.codes), len(document.promises), len(document.tests)]
         counts = [len(policy.inputs), f"{policy.cells:,}", nodes(version), *parts]
         expected.append((version, served.lifecycle.status, *map(str, counts)))
-    assert table("Policies") == expected
+    assert table("Policies") == expected, "\n".join(f"| {' | '.join(row)} |" for row in expected)
+
+
+def test_the_casebook_s_numbers() -> None:
+    printed = report().splitlines()
+    shown = [line for line in section("Does it agree with what worked?").splitlines() if line.startswith("| ")]
+    assert [row for row in shown if row not in printed and not row.startswith("| agreement")] == []
+    assert shown[0].replace("| agreement |", "| agreement (cases) |") in printed
+
+
+def test_the_length_of_an_interview() -> None:
+    average = sum(len(interview.answers) * share for interview, share in every_interview(DEFAULT))
+    said = " ".join(section("As a command line").split())
+    assert f"{float(average):.1f} of the {len(DEFAULT.inputs)} questions on average" in said
+
+
+def test_the_page_stays_short() -> None:
+    assert len(README.splitlines()) <= 380
 
 
 def test_every_law_names_its_tests() -> None:
-    rows = table("What is proved")
+    rows = rows_of(PROOFS)
     assert len(rows) > 10
     for *_, tests in rows:
-        found = re.findall(r"\[`(test_\w+)`\]\(([\w/.]+)\)", tests)
+        found = re.findall(r"\[`(test_\w+)`\]\(\.\./([\w/.]+)\)", tests)
         assert found
         for name, file in found:
             assert f"\ndef {name}(" in (toolbox.ROOT / file).read_text(encoding="utf-8")
 
 
 def test_the_problems() -> None:
-    assert table("Errors") == [(kind.code, str(kind.status), kind.description) for kind in PROBLEM_TYPES.values()]
+    assert rows_of(ERRORS) == [(kind.code, str(kind.status), kind.description) for kind in PROBLEM_TYPES.values()]
 
 
 def test_the_codes_of_field_errors() -> None:
-    (said,) = re.findall(r"^Codes in `errors`: (.+)\.$", section("Errors"), flags=re.MULTILINE)
+    (said,) = re.findall(r"^Codes in `errors`: (.+?)\.$", ERRORS, flags=re.MULTILINE | re.DOTALL)
     told = re.findall(r"`(\w+)`", (FieldError.__doc__ or "").partition("code:")[2].partition("detail:")[0])
     assert names(said) == told
 
@@ -196,7 +234,7 @@ def bounds(annotation: Any) -> str:
 
 
 def test_the_log() -> None:
-    assert sorted(first_column("Log")) == sorted(RequestLine.__struct_fields__)
+    assert sorted(first_column("Log", TELEMETRY)) == sorted(RequestLine.__struct_fields__)
 
 
 def test_the_exit_codes() -> None:
@@ -227,12 +265,12 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Live]:
         yield served
 
 
-def run(command: str, live: serving.Live) -> str:
-    """Run a command as a reader would: in the clone, after activating the environment."""
+def run(command: str, live: serving.Live, folder: Path = toolbox.ROOT) -> str:
+    """Run a command as a reader would, after activating the environment."""
     search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command.replace(ADDRESS, live.url)],
-        cwd=toolbox.ROOT,
+        cwd=folder,
         env={**os.environ, "PATH": search},
         capture_output=True,
         text=True,
@@ -287,13 +325,17 @@ def test_an_excerpt_that_says_something_else_is_noticed() -> None:
         assert missing(wrong, real) != []
 
 
-@pytest.mark.parametrize("command", [line for line in commands() if "trivium " in line])
-def test_the_commands_run(command: str, live: serving.Live) -> None:
-    assert run(command, live)
+def test_the_commands_run_in_their_order(live: serving.Live, tmp_path: Path) -> None:
+    before: set[Path] = set()
+    for command in [line for line in commands() if "trivium " in line]:
+        said = run(command, live, tmp_path)
+        after = set(tmp_path.iterdir())
+        assert said or after > before, command
+        before = after
 
 
 def test_the_library_does_what_is_shown() -> None:
-    (snippet,) = blocks("pycon")
+    snippet = "\n".join(blocks("pycon"))
     test = doctest.DocTestParser().get_doctest(snippet, {}, "README", "README.md", 0)
     runner = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
     said: list[str] = []
@@ -310,5 +352,5 @@ def test_the_metrics(live: serving.Live) -> None:
             labels = {name for sample in family.samples for name in sample.labels} - {"le"}
             name = f"{family.name}_total" if family.type == "counter" else family.name
             expected[name] = (family.type, labels, family.documentation)
-    rows = {name: (kind, set(names(labels)) - {""}, text) for name, kind, labels, text in table("Metrics")}
+    rows = {name: (kind, set(names(labels)) - {""}, text) for name, kind, labels, text in table("Metrics", TELEMETRY)}
     assert rows == expected
