@@ -110,6 +110,7 @@ class Change(BaseModel):
     from_: Annotated[Value | Range | None, Field(serialization_alias="from")]
     known: bool
     to: str | bool | Range
+    break_even: Range | None
 
 
 class Flip(BaseModel):
@@ -165,6 +166,7 @@ class Recommendation(BaseModel):
     open_questions: list[Question]
     reachable: list[str]
     assumptions: list[Assumption]
+    economics: dict[str, float] | None
     recheck_when: list[str]
     policy: PolicyReference
     decision_id: str

@@ -1,13 +1,12 @@
-"""The slow reference: what a policy says, read straight off its YAML, and every question answered by trying all cells.
+"""The slow reference: what a policy says, read straight off its YAML.
 
 It shares no code with the engine. A cell is one band index per input; `unmeasured`, where an input has it, is index 0.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
-from itertools import combinations, product
-from math import log2, prod
+from itertools import product
+from math import prod
 from operator import mul
 from typing import Any, TypeAlias
 
@@ -17,7 +16,6 @@ import trivium
 
 
 Cell: TypeAlias = tuple[int, ...]
-Flip: TypeAlias = tuple[int, tuple[tuple[int, int], ...], bool]
 
 
 class Reference:
@@ -80,48 +78,10 @@ class Reference:
         stated = (self.stated[at] if not known[at] else (band,) for at, band in enumerate(cell))
         return list(product(*stated))
 
-    def questions(self, cell: Cell, known: Sequence[bool]) -> list[tuple[int, tuple[int, ...]]]:
-        """Rank the unknown inputs that can matter, each with the strategies it is pivotal for."""
-        answers = {one: self.answer(one) for one in self.completions(cell, known)}
-        ranked = []
-        for at in (at for at, given in enumerate(known) if not given):
-            others = {one: {answers[(*one[:at], band, *one[at + 1 :])] for band in self.stated[at]} for one in answers}
-            if pivotal := {answer for one, answer in answers.items() if others[one] != {answer}}:
-                split = [
-                    Counter(answer for one, answer in answers.items() if one[at] == band) for band in self.stated[at]
-                ]
-                expected = [sum(map(measure, split)) / len(split) for measure in (len, entropy)]
-                ranked.append((round(expected[0], 9), round(expected[1], 9), at, tuple(sorted(pivotal))))
-        return [(at, pivotal) for *_, at, pivotal in sorted(ranked)]
-
-    def flips(self, cell: Cell, limit: int = 99) -> set[Flip]:
-        """Try every set of at most `limit` changes, by anybody and by action alone; keep each strategy's smallest."""
-        changed_by = [spec["changed_by"] for spec in self.inputs.values()]
-        found: set[Flip] = set()
-        for changers in ({"action", "circumstance"}, {"action"}):
-            free = [at for at, changer in enumerate(changed_by) if changer in changers]
-            smallest = {self.answer(cell): 0}
-            for chosen in (some for size in range(1, limit + 1) for some in combinations(free, size)):
-                nearest: dict[int, tuple[int, Cell]] = {}
-                for bands in product(*([band for band in self.stated[at] if band != cell[at]] for at in chosen)):
-                    moved = dict(zip(chosen, bands, strict=True))
-                    answer = self.answer([moved.get(at, band) for at, band in enumerate(cell)])
-                    if smallest.setdefault(answer, len(chosen)) == len(chosen):
-                        target = (sum(abs(band - cell[at]) for at, band in moved.items()), bands)
-                        nearest[answer] = min(target, nearest.get(answer, target))
-                for answer, (_, bands) in nearest.items():
-                    acted = all(changed_by[at] == "action" for at in chosen)
-                    found.add((answer, tuple(zip(chosen, bands, strict=True)), acted))
-        return found
-
 
 def holds(when: Mapping[str, Any] | None, state: Mapping[str, Any]) -> bool:
     """Say whether every named label is the wanted one, or among the wanted ones."""
     return all(state[name] in ([one] if isinstance(one, str) else one) for name, one in (when or {}).items())
-
-
-def entropy(counts: Counter[int]) -> float:
-    return -sum(count / counts.total() * log2(count / counts.total()) for count in counts.values())
 
 
 @cache
