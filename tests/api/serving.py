@@ -69,7 +69,14 @@ class Inside:
 
     app: Litestar
     client: TestClient[Litestar]
-    log: io.BytesIO
+    written: io.BytesIO
+
+    @property
+    def log(self) -> io.BytesIO:
+        """The log, up to the last request answered."""
+        edge: Any = self.app.asgi_handler
+        edge.drain()
+        return self.written
 
     def line(self, response: httpx.Response) -> Line:
         """Return the one line that a request left in the log."""

@@ -84,4 +84,5 @@ def create_app(
     )
     edge: Any = Edge(app.asgi_handler, serving, metrics, logger, shortcut=shortcut)
     app.asgi_handler = edge
+    app.on_shutdown.append(edge.drain)
     return app

@@ -41,7 +41,7 @@ class RequestLine(msgspec.Struct, omit_defaults=True, kw_only=True):
         exception: traceback of a defect.
     """
 
-    time: dt.datetime | None = None
+    time: dt.datetime
     level: str = ""
     event: str = ""
     method: str
@@ -91,11 +91,10 @@ def make_logger(level: str, stream: BinaryIO | None = None) -> Any:
 
 def _render(_logger: Any, level: str, event: MutableMapping[str, Any]) -> bytes:
     """Stamp and encode an event; a request's line is a struct, which encodes faster than a mapping."""
-    now = dt.datetime.now(dt.UTC)
     line: RequestLine | None = event.get("line")
     if line is None:
-        return _encode({"time": now, "level": level, **event})
-    line.time, line.level, line.event = now, level, event["event"]
+        return _encode({"time": dt.datetime.now(dt.UTC), "level": level, **event})
+    line.level, line.event = level, event["event"]
     line.exception = event.get("exception")
     return _encode(line)
 

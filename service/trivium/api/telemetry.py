@@ -8,9 +8,11 @@ else goes the ordinary way, and both ways answer with the same bytes.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import lru_cache
+from threading import Lock
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -64,6 +66,8 @@ class Edge:
         self._logger = logger
         self._shortcut = shortcut
         self._with_values = serving.settings.log_profiles
+        self._finished: list[tuple[_Exchange, float, dt.datetime]] = []
+        self._draining = Lock()
         self._max_body_bytes = serving.settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +92,20 @@ class Edge:
             raise
         finally:
             self._metrics.requests.in_progress -= 1
-            self._record(exchange, perf_counter() - start)
+            self._finished.append((exchange, perf_counter() - start, dt.datetime.now(dt.UTC)))
+            if len(self._finished) == 1:
+                asyncio.get_running_loop().call_soon(self.drain)
+
+    def drain(self) -> None:
+        """Count and log the requests that have finished.
+
+        It runs once per turn of the event loop, after the answers of that turn are out: right away when there is little
+        to do, and for many requests in a row, which takes a third of the time per request, when there is much.
+        """
+        with self._draining:
+            finished, self._finished = self._finished, []
+            for one in finished:
+                self._record(*one)
 
     def _is_plain(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
         return (
@@ -126,13 +143,14 @@ class Edge:
         await exchange.send({"type": "http.response.start", "status": 200, "headers": headers})
         await exchange.send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
-    def _record(self, exchange: _Exchange, seconds: float) -> None:
+    def _record(self, exchange: _Exchange, seconds: float, time: dt.datetime) -> None:
         """Count and log one request."""
         scope, state = exchange.scope, exchange.scope["state"]
         route = scope.get("path_template") or UNMATCHED
         self._metrics.requests.observe(exchange.method, route, exchange.status, seconds)
         trace = exchange.trace
         line = RequestLine(
+            time=time,
             method=exchange.method,
             route=route,
             path=scope["path"][:200],
