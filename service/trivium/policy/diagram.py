@@ -41,8 +41,9 @@ class Diagrams:
     def node(self, level: int, children: Iterable[Root]) -> Root:
         """Return the one root that tests `level` and goes on with `children`."""
         children = tuple(children)
-        if all(child == children[0] for child in children):
-            return children[0]
+        first = children[0]
+        if children.count(first) == len(children):
+            return first
         key = (level, children)
         root = self._unique.get(key)
         if root is None:
@@ -121,7 +122,8 @@ class Diagrams:
 
     def _step(self, roots: tuple[Root, ...], level: int) -> Iterator[tuple[Root, ...]]:
         """Per band of a level, the children of the roots that test it, beside the roots that do not."""
-        columns = [self.children[root] if self.level(root) == level else (root,) * self.sizes[level] for root in roots]
+        levels, children, size = self.levels, self.children, self.sizes[level]
+        columns = [children[root] if root >= 0 and levels[root] == level else (root,) * size for root in roots]
         return zip(*columns, strict=True)
 
     def value(self, root: Root, cell: Sequence[int]) -> int:
