@@ -76,7 +76,7 @@ class Template(msgspec.Struct, frozen=True, eq=False):
         strategy: the recommended strategy.
         status: settled or provisional.
         codes: the rationale codes, in order.
-        given: the fields that the policy reads and the profile gave.
+        pointers: JSON Pointers of the fields that the policy reads and the profile gave.
         policy: the policy that decided.
     """
 
@@ -84,7 +84,7 @@ class Template(msgspec.Struct, frozen=True, eq=False):
     strategy: str
     status: str
     codes: tuple[str, ...]
-    given: tuple[str, ...]
+    pointers: tuple[str, ...]
     policy: PolicyReference
 
 
@@ -183,7 +183,7 @@ class Advisor:
             made.strategy,
             made.status,
             tuple(dict.fromkeys(code for rule in self.policy.decide(cell).fired for code in rule.because)),
-            tuple(field.name for field, stated in zip(self.policy.inputs, known, strict=True) if stated),
+            tuple("/" + field.name for field, stated in zip(self.policy.inputs, known, strict=True) if stated),
             self.reference,
         )
 

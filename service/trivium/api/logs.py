@@ -13,7 +13,11 @@ import structlog
 from trivium.advisor import Answer
 
 
-class RequestLine(msgspec.Struct, omit_defaults=True, kw_only=True):
+LEVELS = {"debug": 10, "info": 20, "error": 40}
+"""As numbers, which is how a logger takes them."""
+
+
+class RequestLine(msgspec.Struct, kw_only=True):
     """The canonical line of a request.
 
     Attributes:
@@ -42,8 +46,8 @@ class RequestLine(msgspec.Struct, omit_defaults=True, kw_only=True):
     """
 
     time: dt.datetime
-    level: str = ""
-    event: str = ""
+    level: str = "info"
+    event: str = "request"
     method: str
     route: str
     path: str
@@ -52,17 +56,17 @@ class RequestLine(msgspec.Struct, omit_defaults=True, kw_only=True):
     request_id: str
     trace_id: str
     span_id: str
-    problem: str | None = None
-    decision_id: str | None = None
-    policy_version: str | None = None
-    policy_digest: str | None = None
-    strategy: str | None = None
-    recommendation_status: str | None = None
-    codes: tuple[str, ...] = ()
-    masked: list[str] = []
-    profile: Any = None
-    decisions: int | None = None
-    exception: str | None = None
+    problem: str | msgspec.UnsetType = msgspec.UNSET
+    decision_id: str | msgspec.UnsetType = msgspec.UNSET
+    policy_version: str | msgspec.UnsetType = msgspec.UNSET
+    policy_digest: str | msgspec.UnsetType = msgspec.UNSET
+    strategy: str | msgspec.UnsetType = msgspec.UNSET
+    recommendation_status: str | msgspec.UnsetType = msgspec.UNSET
+    codes: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    masked: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    profile: Any = msgspec.UNSET
+    decisions: int | msgspec.UnsetType = msgspec.UNSET
+    exception: str | msgspec.UnsetType = msgspec.UNSET
 
     def decide(self, answer: Answer, *, with_values: bool) -> None:
         """Add what was decided; the profile's values only when asked to."""
@@ -76,7 +80,7 @@ class RequestLine(msgspec.Struct, omit_defaults=True, kw_only=True):
         if with_values:
             self.profile = answer.profile
         else:
-            self.masked = ["/" + name for name in (*template.given, *answer.ignored)]
+            self.masked = (*template.pointers, *("/" + name for name in answer.ignored))
 
 
 def make_logger(level: str, stream: BinaryIO | None = None) -> Any:
@@ -90,13 +94,11 @@ def make_logger(level: str, stream: BinaryIO | None = None) -> Any:
 
 
 def _render(_logger: Any, level: str, event: MutableMapping[str, Any]) -> bytes:
-    """Stamp and encode an event; a request's line is a struct, which encodes faster than a mapping."""
-    line: RequestLine | None = event.get("line")
-    if line is None:
+    """Encode an event; the lines of requests come as structs, several at once, and are written at once."""
+    lines: list[RequestLine] | None = event.get("lines")
+    if lines is None:
         return _encode({"time": dt.datetime.now(dt.UTC), "level": level, **event})
-    line.level, line.event = level, event["event"]
-    line.exception = event.get("exception")
-    return _encode(line)
+    return b"\n".join(map(_encode, lines))
 
 
 _encode = msgspec.json.Encoder(enc_hook=repr).encode

@@ -14,12 +14,15 @@ from contextlib import suppress
 from functools import lru_cache
 from threading import Lock
 from time import perf_counter
+from traceback import format_exception
 from typing import Any, TypeAlias
+
+from msgspec import UNSET
 
 from trivium.advisor import Advisor
 from trivium.api import tracing
 from trivium.api.advice import lifecycle_headers
-from trivium.api.logs import RequestLine
+from trivium.api.logs import LEVELS, RequestLine
 from trivium.api.metrics import UNMATCHED, Metrics
 from trivium.api.reload import Serving
 from trivium.profile import parse_profile
@@ -104,8 +107,12 @@ class Edge:
         """
         with self._draining:
             finished, self._finished = self._finished, []
+            levels: dict[str, list[RequestLine]] = {}
             for one in finished:
-                self._record(*one)
+                line = self._record(*one)
+                levels.setdefault(line.level, []).append(line)
+            for level, lines in levels.items():
+                self._logger.log(LEVELS[level], "request", lines=lines)
 
     def _is_plain(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
         return (
@@ -143,8 +150,8 @@ class Edge:
         await exchange.send({"type": "http.response.start", "status": 200, "headers": headers})
         await exchange.send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
-    def _record(self, exchange: _Exchange, seconds: float, time: dt.datetime) -> None:
-        """Count and log one request."""
+    def _record(self, exchange: _Exchange, seconds: float, time: dt.datetime) -> RequestLine:
+        """Count one request, and return its line."""
         scope, state = exchange.scope, exchange.scope["state"]
         route = scope.get("path_template") or UNMATCHED
         self._metrics.requests.observe(exchange.method, route, exchange.status, seconds)
@@ -159,7 +166,7 @@ class Edge:
             request_id=trace.request_id,
             trace_id=trace.trace_id,
             span_id=trace.span_id,
-            problem=None if exchange.left else state.get("problem"),
+            problem=UNSET if exchange.left else state.get("problem", UNSET),
         )
         if (decision := state.get("decision")) is not None:
             self._metrics.decisions.add(decision.template)
@@ -169,11 +176,11 @@ class Edge:
             for answer in batch:
                 self._metrics.decisions.add(answer.template)
         if (error := state.get("exception")) is not None and not exchange.left:
-            self._logger.error("request", line=line, exc_info=error)
+            line.level = "error"
+            line.exception = "".join(format_exception(error))
         elif route in QUIET and "problem" not in state:
-            self._logger.debug("request", line=line)
-        else:
-            self._logger.info("request", line=line)
+            line.level = "debug"
+        return line
 
 
 class _Exchange:
