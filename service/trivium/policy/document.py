@@ -372,7 +372,14 @@ def nearest_name(name: str, names: Sequence[str] | Mapping[str, Any]) -> str:
     return "; known: " + ", ".join(f"`{known}`" for known in list(names)[:12])
 
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's parser where the wheel has it: 10x faster
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's parser where the wheel has it: 10x faster
+
+
+class _Loader(_Parser):  # type: ignore[misc]  # which of the two is known at run time only
+    """Leaves it to `_scalar` what a scalar means, so that YAML's own guesses are not even made."""
+
+    def resolve(self, *_: Any) -> str:
+        return ""
 
 
 class _NotOurYaml(yaml.MarkedYAMLError):
