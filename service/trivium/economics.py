@@ -40,8 +40,13 @@ from trivium.prices import AS_OF, DEFAULTS, Figure, figures
 
 T = TypeVar("T")
 
-Number: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
-Count: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e12, multiple_of=1)]
+MOST = Decimal(10**12)
+"""The largest number a caller may state, and of months that is shown; every whole number up to here is exact."""
+
+Number: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=float(MOST))]
+Count: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=float(MOST), multiple_of=1)]
+"""A whole number. JSON has one kind of number, so 1000.0 is as good as 1000."""
+
 Factor: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=100)]
 Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=200)]
 Payback: TypeAlias = Literal["fast", "acceptable", "slow", "never"]
@@ -54,9 +59,6 @@ FAST = Decimal(3)
 
 ACCEPTABLE = Decimal(12)
 """Months of payback below which it is acceptable."""
-
-MOST = Decimal(10**12)
-"""The largest number of requests a profile may state, and of months that is shown."""
 
 _PER_TOKEN = Decimal("1e-6")
 _CENT = Decimal("0.01")

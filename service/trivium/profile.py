@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from trivium import economics
 from trivium.decoding import allowed, base_type, check, decode
-from trivium.economics import Costs
+from trivium.economics import Costs, Count, Number
 from trivium.errors import InvalidInputError
 from trivium.policy import Field, Vocabulary
 
 
-MOST = 1e12
-"""The largest number a profile may state; every whole number up to here is exact."""
-
-Number: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=MOST)]
-Count: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=MOST, multiple_of=1)]
-"""A whole number. JSON has one kind of number, so 1000.0 is as good as 1000."""
+MOST = float(economics.MOST)
+"""The largest number a profile may state."""
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):

@@ -11,7 +11,7 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 
 from trivium.advisor import Advisor, Answer, encode
-from trivium.api.contract import JSON, Operation, Reply, describes
+from trivium.api.contract import JSON, SELECTOR, Operation, Reply, describes
 from trivium.api.examples import BATCH_EXAMPLES, INDEED, PROFILE_EXAMPLES, SUPPORT
 from trivium.api.negotiation import read_query, reply
 from trivium.api.problems import ProblemError, to_problem
@@ -25,7 +25,7 @@ from trivium.recommendation import Explain, Recommendation
 Selector = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^(latest|\d{1,6}(\.\d{1,6}){0,2})$" + NO_NEWLINE,
+        pattern=SELECTOR + NO_NEWLINE,
         description="`1.0.0`, `1` or `1.0` for the newest such version not retired, or `latest`.",
         examples=["1.0.0"],
     ),

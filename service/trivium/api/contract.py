@@ -18,6 +18,9 @@ YAML = "application/yaml"
 HTML = "text/html"
 PROMETHEUS = "text/plain"
 
+SELECTOR = r"^(latest|\d{1,6}(\.\d{1,6}){0,2})$"
+"""What names a policy: a version, the beginning of one, or `latest`."""
+
 
 class Reply(msgspec.Struct, frozen=True):
     """A response.

@@ -12,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from trivium.api.advice import lifecycle_headers
-from trivium.api.contract import JSON, Operation, PathParameter, Reply, describes
+from trivium.api.contract import JSON, SELECTOR, Operation, PathParameter, Reply, describes
 from trivium.api.examples import SUPPORT
 from trivium.api.negotiation import reply, reply_tagged
 from trivium.api.problems import ProblemError
@@ -128,8 +128,7 @@ def _summary(service: Service, version: str, *, default: bool) -> PolicySummary:
     )
 
 
-_SELECTOR = r"^(latest|\d{1,6}(\.\d{1,6}){0,2})$"
-_VERSION = PathParameter("`1.0.0`, `1` for the newest 1.x, or `latest`.", "1.0.0", _SELECTOR)
+_VERSION = PathParameter("`1.0.0`, `1` for the newest 1.x, or `latest`.", "1.0.0", SELECTOR)
 _ETAG = {"ETag": "The digest of the policy document.", "Cache-Control": "Revalidate before use."}
 
 LIST_POLICIES = Operation(
@@ -165,8 +164,8 @@ DIFF_POLICIES = Operation(
     description="Counts, over every combination of bands, how many change from which strategy to which, with sample "
     "profiles, and names the semantic version step that follows.",
     path={
-        "a": PathParameter("The older version.", "1.0.0", _SELECTOR),
-        "b": PathParameter("The newer version.", "latest", _SELECTOR),
+        "a": PathParameter("The older version.", "1.0.0", SELECTOR),
+        "b": PathParameter("The newer version.", "latest", SELECTOR),
     },
     replies={200: Reply("The difference.", {JSON: Difference}, example=_example_diff)},
     problems=("unknown-policy",),
