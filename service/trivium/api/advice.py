@@ -207,7 +207,7 @@ def _read_batch(body: bytes, limit: int) -> tuple[list[Any], dict[str, Any]]:
     if len(batch.profiles) > limit:
         detail = f"The batch has {len(batch.profiles)} profiles; at most {limit} are taken at once."
         raise ProblemError("too-large", detail, limit=limit)
-    defaults = make_profile(batch.defaults or {}, "/defaults")
+    defaults = batch.defaults or Profile()
     return batch.profiles, {
         name: value for name, value in msgspec.structs.asdict(defaults).items() if value is not None
     }

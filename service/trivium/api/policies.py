@@ -21,7 +21,7 @@ from trivium.decoding import decode, one_of
 from trivium.policy import Difference, Document, Policy, diff
 from trivium.policy.map import StrategyMap, strategy_map
 from trivium.policy.registry import Status
-from trivium.profile import VOCABULARY, Profile, make_profile
+from trivium.profile import VOCABULARY, Profile
 
 
 class PolicySummary(msgspec.Struct, frozen=True):
@@ -220,7 +220,7 @@ async def map_policy(
     """Map the strategies over two inputs."""
     policy = service.registry.resolve(version).policy
     asked = decode(await request.body(), _MAP)
-    profile = make_profile(asked.profile or {}, "/profile")
+    profile = asked.profile or Profile()
     stated = service.advisors[policy.version].stated(profile)
     for axis in (asked.x, asked.y):
         if axis not in stated:
