@@ -188,4 +188,4 @@ async def recommend(profile: ProfileIn) -> Made:
 @app.post("/answer", response_class=Response)
 async def answer(profile: ProfileIn) -> Response:
     """Recommend a strategy, with the bytes that Trivium keeps."""
-    return Response(advisor.answer(Profile(**profile.model_dump())).body, media_type="application/json")
+    return Response(advisor.answer(Profile(**profile.model_dump()))[0], media_type="application/json")

@@ -100,7 +100,7 @@ def recommendations(policy: Policy) -> Iterator[Row]:
         if body is fresh:
             asked[:] = [Advisor(served)]
             return b""
-        return asked[0].answer(parse_profile(body)).body
+        return asked[0].answer(parse_profile(body))[0]
 
     fresh = b"the next advisor has seen nothing"
     texts = [_text(fields) for fields in mix]

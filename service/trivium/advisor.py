@@ -48,20 +48,19 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 _values = msgspec.structs.astuple
+_NULL = b"null"
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """A recommendation as JSON, with what logs and metrics want to know of it.
+class Advice(msgspec.Struct, frozen=True):
+    """What logs and metrics want to know of a recommendation.
 
     Attributes:
-        body: the JSON.
-        decision_id: as in the body.
+        decision_id: as in the recommendation.
         profile: the profile that was asked about.
         ignored: the fields it gave that the policy does not read.
-        template: what the body was made from.
+        template: what the recommendation was made from.
     """
 
-    body: bytes
     decision_id: str
     profile: Profile
     ignored: list[str]
@@ -73,6 +72,7 @@ class Template(msgspec.Struct, frozen=True, eq=False):
 
     Attributes:
         form: the JSON as a format, in which each hole is named by what fills it.
+        numbers: the holes that show a number, each with the profile's column that fills it.
         strategy: the recommended strategy.
         status: settled or provisional.
         codes: the rationale codes, in order.
@@ -81,6 +81,7 @@ class Template(msgspec.Struct, frozen=True, eq=False):
     """
 
     form: bytes
+    numbers: tuple[tuple[bytes, int], ...]
     strategy: str
     status: str
     codes: tuple[str, ...]
@@ -106,7 +107,7 @@ class Advisor:
         read = {name for field in policy.inputs for name in (field.name, field.spec.derived_from)}
         self._reads_costs = PAYBACK in read
         self._unread = [(name, column) for column, name in enumerate(FIELDS) if name not in read and name != "id"]
-        self._numbers = [(name, name.encode(), FIELDS.index(name)) for name in NUMBERS if name in read]
+        self._numbers = [(name, FIELDS.index(name)) for name in NUMBERS if name in read]
         self._identity = f"\n{policy.digest}".encode()
         self._citations = {name: Citation(name, one.title, one.year, one.url) for name, one in document.sources.items()}
         self._steps = [(policy.condition(step.when), step) for step in document.steps]
@@ -122,28 +123,30 @@ class Advisor:
         """Recommend a strategy for a profile."""
         values = _values(profile)
         economics = self._assess(profile)
-        cell, known = self._read(values, economics)
-        shown = {name: canonical(values[column]) for name, _, column in self._numbers}
+        cell, known = self.policy.read(self._inputs(values, economics))
+        shown = {name: canonical(values[column]) for name, column in self._numbers}
         whole = _Whole(
             shown, economics, _break_even(economics), self.identify(profile), profile.id, self._ignored(values)
         )
         return self._advise(cell, known, explain, whole)
 
-    def answer(self, profile: Profile, explain: Explain = "full") -> Answer:
+    def answer(self, profile: Profile, explain: Explain = "full") -> tuple[bytes, Advice]:
         """Recommend as JSON: the same bytes as encoding what `recommend` returns, from the cache where it can."""
         values = _values(profile)
         economics = self._assess(profile)
-        cell, known = self._read(values, economics)
-        template = self._template(cell, known, explain)
+        template = self._template(self.policy.rounded(self._inputs(values, economics)), explain)
         decision_id = self.identify(profile)
         ignored = self._ignored(values)
-        fillings = {key: encode(canonical(values[column])) for _, key, column in self._numbers}
-        fillings[b"decision_id"] = b'"%b"' % decision_id.encode()
-        fillings[b"id"] = encode(profile.id)
-        fillings[b"ignored_inputs"] = encode(ignored)
-        fillings[b"economics"] = encode(economics)
-        fillings[b"break_even"] = encode(_break_even(economics))
-        return Answer(template.form % fillings, decision_id, profile, ignored, template)
+        fillings = {
+            b"decision_id": b'"%b"' % decision_id.encode(),
+            b"id": encode(profile.id),
+            b"ignored_inputs": encode(ignored),
+            b"economics": _NULL if economics is None else encode(economics),
+            b"break_even": _NULL if economics is None else encode(_break_even(economics)),
+        }
+        for hole, column in template.numbers:
+            fillings[hole] = encode(canonical(values[column]))
+        return template.form % fillings, Advice(decision_id, profile, ignored, template)
 
     def identify(self, profile: Profile) -> str:
         """Return the decision id of a profile.
@@ -160,26 +163,29 @@ class Advisor:
 
     def stated(self, profile: Profile) -> dict[str, Any]:
         """Return what a profile states of the policy's inputs, derived ones included; None for unknown."""
-        picked = self._pick((*_values(profile), _payback(self._assess(profile))))
-        return {field.name: value for field, value in zip(self.policy.inputs, picked, strict=True)}
+        stated = self._inputs(_values(profile), self._assess(profile))
+        return {field.name: value for field, value in zip(self.policy.inputs, stated, strict=True)}
 
     def _assess(self, profile: Profile) -> Economics | None:
         if profile.costs is None or not self._reads_costs:
             return None
         return assess(profile.costs, requests_per_day=profile.requests_per_day, prompt_tokens=profile.prompt_tokens)
 
-    def _read(self, values: tuple[Any, ...], economics: Economics | None) -> tuple[Cell, Known]:
-        return self.policy.read(self._pick((*values, _payback(economics))))
+    def _inputs(self, values: tuple[Any, ...], economics: Economics | None) -> tuple[Any, ...]:
+        return self._pick((*values, _payback(economics)))
 
     def _ignored(self, values: Sequence[Any]) -> list[str]:
         return [name for name, column in self._unread if values[column] is not None]
 
-    def _make_template(self, cell: Cell, known: Known, explain: Explain) -> Template:
-        shown = {name: _hole(name) for name, _, _ in self._numbers}
+    def _make_template(self, inputs: tuple[Any, ...], explain: Explain) -> Template:
+        cell, known = self.policy.read(inputs)
+        shown = {name: _hole(name) for name, _ in self._numbers}
         holes = map(_hole, ("economics", "break_even", "decision_id", "id", "ignored_inputs"))
         made = self._advise(cell, known, explain, _Whole(shown, *holes))
+        encoded = encode(made)
         return Template(
-            _HOLE.sub(rb"%(\1)b", encode(made).replace(b"%", b"%%")),
+            _HOLE.sub(rb"%(\1)b", encoded.replace(b"%", b"%%")),
+            tuple((hole.encode(), column) for hole, column in self._numbers if shown[hole] in encoded),
             made.strategy,
             made.status,
             tuple(dict.fromkeys(code for rule in self.policy.decide(cell).fired for code in rule.because)),

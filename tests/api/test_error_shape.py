@@ -13,7 +13,7 @@ from litestar.params import FromPath
 from api import serving
 from api.serving import JSON, Inside, Live, named, problem
 from trivium import Advisor, Explain, Profile, Recommendation
-from trivium.advisor import Answer
+from trivium.advisor import Advice
 from trivium.api.app import CONTRACT
 from trivium.api.problems import PROBLEM_TYPES
 from trivium.profile import FIELDS
@@ -356,7 +356,7 @@ SECRET = "hunter2"  # noqa: S105 - it has to look like one
 class Broken(Advisor):
     """Fails at each question."""
 
-    def answer(self, profile: Profile, explain: Explain = "full") -> Answer:
+    def answer(self, profile: Profile, explain: Explain = "full") -> tuple[bytes, Advice]:
         raise RuntimeError(f"{SECRET} {profile} {explain}")
 
 

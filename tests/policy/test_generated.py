@@ -60,6 +60,17 @@ def test_values_fall_into_the_bands_that_the_document_cuts(document: generators.
     assert known == tuple(name in profile for name in slow.inputs)
 
 
+@laws
+@given(generators.documents(), st.data())
+def test_values_round_alike_when_and_only_when_they_are_read_alike(
+    document: generators.Part, data: st.DataObject
+) -> None:
+    policy, slow = both(document)
+    one, other = ([data.draw(profiles(slow)).get(name) for name in slow.inputs] for _ in range(2))
+    assert policy.read(policy.rounded(one)) == policy.read(one)
+    assert (policy.rounded(one) == policy.rounded(other)) == (policy.read(one) == policy.read(other))
+
+
 def profiles(slow: Reference) -> st.SearchStrategy[dict[str, Any]]:
     """Return profiles of API values, numbers near the cuts included."""
     values: dict[str, st.SearchStrategy[Any]] = {}

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
 
-from trivium.advisor import Advisor, Answer, encode
+from trivium.advisor import Advice, Advisor, encode
 from trivium.api.contract import JSON, SELECTOR, Operation, Reply, describes
 from trivium.api.examples import BATCH_EXAMPLES, INDEED, PROFILE_EXAMPLES, SUPPORT
 from trivium.api.negotiation import read_query, reply
@@ -166,9 +166,8 @@ async def recommend(request: Request[Any, Any, Any], service: NamedDependency[Se
     query = read_query(request, AdviceQuery)
     advisor = service.advisor(query.policy)
     profile = parse_profile(await request.body())
-    answer = advisor.answer(profile, query.explain)
-    request.scope["state"]["decision"] = answer
-    return reply(answer.body, headers=lifecycle_headers(advisor))
+    body, request.scope["state"]["advice"] = advisor.answer(profile, query.explain)
+    return reply(body, headers=lifecycle_headers(advisor))
 
 
 @post("/recommend/batch", **describes(RECOMMEND_BATCH))
@@ -177,9 +176,9 @@ async def recommend_batch(request: Request[Any, Any, Any], service: NamedDepende
     query = read_query(request, AdviceQuery)
     advisor = service.advisor(query.policy)
     profiles, defaults = _read_batch(await request.body(), service.settings.max_batch)
-    body, decisions = _answer_batch(advisor, profiles, defaults, query.explain)
-    request.scope["state"]["batch"] = decisions
-    failed = len(profiles) - len(decisions)
+    body, given = _answer_batch(advisor, profiles, defaults, query.explain)
+    request.scope["state"]["batch"] = given
+    failed = len(profiles) - len(given)
     return reply(body, headers={**lifecycle_headers(advisor), "X-Batch-Failed": str(failed)})
 
 
@@ -215,26 +214,26 @@ def _read_batch(body: bytes, limit: int) -> tuple[list[Any], dict[str, Any]]:
 
 def _answer_batch(
     advisor: Advisor, profiles: list[Any], defaults: dict[str, Any], explain: Explain
-) -> tuple[bytes, list[Answer]]:
-    """Return a `BatchResult` as JSON, and the decisions in it."""
+) -> tuple[bytes, list[Advice]]:
+    """Return a `BatchResult` as JSON, and the advice in it."""
     items: list[bytes] = []
-    decisions: list[Answer] = []
+    given: list[Advice] = []
     for index, own in enumerate(profiles):
         fields = {**defaults, **own} if isinstance(own, dict) else own
         try:
-            profile = make_profile(fields, suggest=index - len(decisions) < SUGGESTING)
+            profile = make_profile(fields, suggest=index - len(given) < SUGGESTING)
         except InvalidInputError as error:
             items.append(msgspec.json.encode(_failed(index, fields, error)))
         else:
-            answer = advisor.answer(profile, explain)
-            decisions.append(answer)
-            item = BatchItem(index, "ok", profile.id, msgspec.Raw(answer.body))  # type: ignore[arg-type]  # encoded already
+            body, advice = advisor.answer(profile, explain)
+            given.append(advice)
+            item = BatchItem(index, "ok", profile.id, msgspec.Raw(body))  # type: ignore[arg-type]  # encoded already
             items.append(encode(item))
     strategies: dict[str, int] = dict.fromkeys(advisor.policy.strategies, 0)
-    for answer in decisions:
-        strategies[answer.template.strategy] += 1
-    summary = BatchSummary(len(items), len(decisions), len(items) - len(decisions), strategies)
-    return b'{"items":[%b],"summary":%b}' % (b",".join(items), msgspec.json.encode(summary)), decisions
+    for advice in given:
+        strategies[advice.template.strategy] += 1
+    summary = BatchSummary(len(items), len(given), len(items) - len(given), strategies)
+    return b'{"items":[%b],"summary":%b}' % (b",".join(items), msgspec.json.encode(summary)), given
 
 
 def _failed(index: int, fields: Any, error: InvalidInputError) -> BatchItem:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import msgspec
 import structlog
 
-from trivium.advisor import Answer
+from trivium.advisor import Advice
 
 
 LEVELS = {"debug": 10, "info": 20, "error": 40}
@@ -68,19 +68,19 @@ class RequestLine(msgspec.Struct, kw_only=True):
     decisions: int | msgspec.UnsetType = msgspec.UNSET
     exception: str | msgspec.UnsetType = msgspec.UNSET
 
-    def decide(self, answer: Answer, *, with_values: bool) -> None:
-        """Add what was decided; the profile's values only when asked to."""
-        template = answer.template
-        self.decision_id = answer.decision_id
+    def tell(self, advice: Advice, *, with_values: bool) -> None:
+        """Add what was advised; the profile's values only when asked to."""
+        template = advice.template
+        self.decision_id = advice.decision_id
         self.policy_version = template.policy.version
         self.policy_digest = template.policy.digest
         self.strategy = template.strategy
         self.recommendation_status = template.status
         self.codes = template.codes
         if with_values:
-            self.profile = answer.profile
+            self.profile = advice.profile
         else:
-            self.masked = (*template.pointers, *("/" + name for name in answer.ignored))
+            self.masked = (*template.pointers, *["/" + name for name in advice.ignored])
 
 
 def make_logger(level: str, stream: BinaryIO | None = None) -> Any:

@@ -48,7 +48,6 @@ REFUSED_SECONDS = 2.0
 
 _JSON_TYPES = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
 _ANY = frozenset({None, b"*/*", b"application/json"})
-_ALWAYS = [(b"x-content-type-options", b"nosniff")]
 
 
 class Edge:
@@ -69,7 +68,7 @@ class Edge:
         self._logger = logger
         self._shortcut = shortcut
         self._with_values = serving.settings.log_profiles
-        self._finished: list[tuple[_Exchange, float, dt.datetime]] = []
+        self._finished: list[_Exchange] = []
         self._draining = Lock()
         self._max_body_bytes = serving.settings.max_body_bytes
 
@@ -81,13 +80,13 @@ class Edge:
         start = perf_counter()
         headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of several, the first, as Litestar reads them
         trace = tracing.read(headers)
-        state: dict[str, Any] = {**scope.get("state", {}), "request_id": trace.request_id}
-        scope["state"] = state
+        state: dict[str, Any] = scope.setdefault("state", {})
+        state["request_id"] = trace.request_id
         exchange = _Exchange(scope, receive, send, start, trace)
         self._metrics.requests.in_progress += 1
         try:
             if self._shortcut and self._is_plain(scope, headers):
-                await self._advise(scope, receive, exchange)
+                await self._advise(scope, receive, send, exchange)
             else:
                 await self._app(exchange.scope, exchange.receive, exchange.send)
         except Exception as error:
@@ -95,7 +94,8 @@ class Edge:
             raise
         finally:
             self._metrics.requests.in_progress -= 1
-            self._finished.append((exchange, perf_counter() - start, dt.datetime.now(dt.UTC)))
+            exchange.seconds = perf_counter() - start
+            self._finished.append(exchange)
             if len(self._finished) == 1:
                 asyncio.get_running_loop().call_soon(self.drain)
 
@@ -108,8 +108,9 @@ class Edge:
         with self._draining:
             finished, self._finished = self._finished, []
             levels: dict[str, list[RequestLine]] = {}
-            for one in finished:
-                line = self._record(*one)
+            now = dt.datetime.now(dt.UTC)
+            for exchange in finished:
+                line = self._record(exchange, now)
                 levels.setdefault(line.level, []).append(line)
             for level, lines in levels.items():
                 self._logger.log(LEVELS[level], "request", lines=lines)
@@ -125,7 +126,7 @@ class Edge:
             and int(length) <= self._max_body_bytes
         )
 
-    async def _advise(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
+    async def _advise(self, scope: Scope, receive: Receive, send: Send, exchange: _Exchange) -> None:
         """Answer a plain recommendation, or hand the body on to the ordinary way."""
         scope["path_template"] = "/recommend"  # as Litestar does
         message = await receive()
@@ -140,41 +141,39 @@ class Edge:
         body = b"".join(chunks)
         advisor = self._serving.service.default
         try:
-            answer = advisor.answer(parse_profile(body))
+            answer, scope["state"]["advice"] = advisor.answer(parse_profile(body))
         except Exception:  # noqa: BLE001 - whatever it is, the ordinary way answers it
             await self._app(scope, _replay(body, exchange.receive), exchange.send)
             return
-        scope["state"]["decision"] = answer
-        length = (b"content-length", str(len(answer.body)).encode())
-        headers = [*_advice_headers(advisor), length]
-        await exchange.send({"type": "http.response.start", "status": 200, "headers": headers})
-        await exchange.send({"type": "http.response.body", "body": answer.body, "more_body": False})
+        headers = [*_advice_headers(advisor), (b"content-length", b"%d" % len(answer)), *exchange.start(200)]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer, "more_body": False})
 
-    def _record(self, exchange: _Exchange, seconds: float, time: dt.datetime) -> RequestLine:
+    def _record(self, exchange: _Exchange, now: dt.datetime) -> RequestLine:
         """Count one request, and return its line."""
         scope, state = exchange.scope, exchange.scope["state"]
         route = scope.get("path_template") or UNMATCHED
-        self._metrics.requests.observe(exchange.method, route, exchange.status, seconds)
+        self._metrics.requests.observe(exchange.method, route, exchange.status, exchange.seconds)
         trace = exchange.trace
         line = RequestLine(
-            time=time,
+            time=now,
             method=exchange.method,
             route=route,
             path=scope["path"][:200],
             status=exchange.status,
-            duration_ms=round(seconds * 1000, 3),
+            duration_ms=round(exchange.seconds * 1000, 3),
             request_id=trace.request_id,
             trace_id=trace.trace_id,
             span_id=trace.span_id,
             problem=UNSET if exchange.left else state.get("problem", UNSET),
         )
-        if (decision := state.get("decision")) is not None:
-            self._metrics.decisions.add(decision.template)
-            line.decide(decision, with_values=self._with_values)
+        if (advice := state.get("advice")) is not None:
+            self._metrics.decisions.add(advice.template)
+            line.tell(advice, with_values=self._with_values)
         elif (batch := state.get("batch")) is not None:
             line.decisions = len(batch)
-            for answer in batch:
-                self._metrics.decisions.add(answer.template)
+            for advice in batch:
+                self._metrics.decisions.add(advice.template)
         if (error := state.get("exception")) is not None and not exchange.left:
             line.level = "error"
             line.exception = "".join(format_exception(error))
@@ -189,13 +188,13 @@ class _Exchange:
     A caller who leaves while sending is no defect: `left` tells, and what would be answered goes nowhere.
     """
 
-    __slots__ = ("_is_head", "_receive", "_send", "_start", "left", "method", "more", "scope", "status", "trace")
+    __slots__ = ("_receive", "_send", "_start", "left", "method", "more", "scope", "seconds", "status", "trace")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, start: float, trace: tracing.Trace) -> None:
         self.method: str = scope["method"]
-        self._is_head = self.method == "HEAD"
-        self.scope: Scope = {**scope, "method": "GET"} if self._is_head else scope
+        self.scope: Scope = {**scope, "method": "GET"} if self.method == "HEAD" else scope
         self.status = DISCONNECTED
+        self.seconds = 0.0
         self.left = False
         self.more = True
         self.trace = trace
@@ -225,15 +224,21 @@ class _Exchange:
         if self.left:
             return
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-            milliseconds = (perf_counter() - self._start) * 1000
-            timing = (b"server-timing", b"app;dur=%.3f" % milliseconds)
-            message["headers"] = [*message.get("headers", []), *self.trace.headers, *_ALWAYS, timing]
+            message["headers"] = [*message.get("headers", ()), *self.start(message["status"])]
             if self.more and "problem" in self.scope["state"]:
                 message["headers"].append((b"connection", b"close"))
-        elif self._is_head and message["type"] == "http.response.body":
+        elif self.method == "HEAD" and message["type"] == "http.response.body":
             message["body"] = b""
         await self._send(message)
+
+    def start(self, status: int) -> list[tuple[bytes, bytes]]:
+        """Take note that the answer starts, and return the headers that every answer has."""
+        self.status = status
+        return [
+            *self.trace.headers,
+            (b"x-content-type-options", b"nosniff"),
+            (b"server-timing", b"app;dur=%.3f" % ((perf_counter() - self._start) * 1000)),
+        ]
 
 
 @lru_cache(maxsize=1)  # plain recommendations come from one advisor at a time

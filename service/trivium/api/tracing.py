@@ -26,12 +26,13 @@ class Trace(NamedTuple):
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The headers that tell the caller."""
+        request_id, trace_id, span_id, flags, tracestate = self
         headers = [
-            (b"x-request-id", self.request_id.encode()),
-            (b"traceparent", f"00-{self.trace_id}-{self.span_id}-{self.flags}".encode()),
+            (b"x-request-id", request_id.encode()),
+            (b"traceparent", f"00-{trace_id}-{span_id}-{flags}".encode()),
         ]
-        if self.tracestate is not None:
-            headers.append((b"tracestate", self.tracestate))
+        if tracestate is not None:
+            headers.append((b"tracestate", tracestate))
         return headers
 
 

@@ -63,7 +63,7 @@ def recommend(file: IO[bytes], selector: str | None, explain: Explain, as_json: 
 def give(advisor: Advisor, profile: Profile, explain: Explain, as_json: bool) -> None:
     """Print the recommendation for a profile."""
     if as_json:
-        print_json(advisor.answer(profile, explain).body)
+        print_json(advisor.answer(profile, explain)[0])
     else:
         show(console(), advisor.recommend(profile, explain), advisor.policy.document)
 

@@ -90,6 +90,7 @@ class Policy:
         self.fixed = tuple(at for at, field in enumerate(self.inputs) if field.spec.changed_by == "fixed")
         self.narrowed: dict[Cell, Any] = {}  # kept by the queries
         self._readers = tuple(field.read for field in self.inputs)
+        self._cuts = [(position, field.cuts) for position, field in enumerate(self.inputs) if field.cuts]
         self.strategies = tuple(document.strategies)
         variables = [Variable(field.name, field.bands) for field in self.inputs]
         positions = {variable.name: position for position, variable in enumerate(variables)}
@@ -131,6 +132,17 @@ class Policy:
     def read(self, values: Sequence[Any]) -> tuple[Cell, Known]:
         """Read API values, in the order of `inputs`, None for unknown, into a cell and what of it was stated."""
         return self.cell(values), tuple([value is not None for value in values])
+
+    def rounded(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        """Round numbers down to where their bands begin: values that round alike are read alike.
+
+        Quicker than `read`, so that what is kept for a reading can be found without reading anew.
+        """
+        rounded = list(values)
+        for position, cuts in self._cuts:
+            if (value := rounded[position]) is not None:
+                rounded[position] = cuts[bisect_right(cuts, value) - 1]
+        return tuple(rounded)
 
     def cell(self, values: Sequence[Any]) -> Cell:
         """Return the cell of API values, in the order of `inputs`, None for unknown."""
