@@ -1,8 +1,8 @@
 """Profile and policy in, recommendation out: pure, without I/O.
 
-What depends only on a cell, and on which of its inputs were given, is worked out once and kept as bytes with holes:
-`Advisor.answer` then fills in the numbers, the ids and the ignored inputs. `Advisor.recommend` builds the same
-recommendation as an object, every time anew.
+What depends only on a cell, and on which of its inputs were given, is worked out once and kept as pieces of JSON with
+holes between them: `Advisor.answer` then fills in the numbers, the ids and the ignored inputs. `Advisor.recommend`
+builds the same recommendation as an object, every time anew.
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ from trivium.recommendation import (
 
 
 TEMPLATES = 1024
-"""Answers kept per policy, some 10 KB each."""
+"""Answers kept per policy; they share most of their pieces, which leaves some 2 KB each."""
+
+PIECES = 8192
+"""Pieces of JSON that answers share; beyond that, old ones are kept once for each answer that has them."""
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 """Encodes recommendations: money is exact, and written as a JSON number."""
@@ -71,7 +74,8 @@ class Template(msgspec.Struct, frozen=True, eq=False):
     """The JSON of a recommendation, with holes where it depends on more than the cell.
 
     Attributes:
-        form: the JSON as a format, in which each hole is named by what fills it.
+        pieces: the JSON in pieces, one of them for each hole.
+        holes: which piece each thing fills.
         numbers: the holes that show a number, each with the profile's column that fills it.
         strategy: the recommended strategy.
         status: settled or provisional.
@@ -80,8 +84,9 @@ class Template(msgspec.Struct, frozen=True, eq=False):
         policy: the policy that decided.
     """
 
-    form: bytes
-    numbers: tuple[tuple[bytes, int], ...]
+    pieces: list[bytes]
+    holes: list[tuple[int, bytes]]
+    numbers: list[tuple[bytes, int]]
     strategy: str
     status: str
     codes: tuple[str, ...]
@@ -146,7 +151,10 @@ class Advisor:
         }
         for hole, column in template.numbers:
             fillings[hole] = encode(canonical(values[column]))
-        return template.form % fillings, Advice(decision_id, profile, ignored, template)
+        pieces = template.pieces.copy()
+        for position, hole in template.holes:
+            pieces[position] = fillings[hole]
+        return b"".join(pieces), Advice(decision_id, profile, ignored, template)
 
     def identify(self, profile: Profile) -> str:
         """Return the decision id of a profile.
@@ -180,12 +188,14 @@ class Advisor:
     def _make_template(self, inputs: tuple[Any, ...], explain: Explain) -> Template:
         cell, known = self.policy.read(inputs)
         shown = {name: _hole(name) for name, _ in self._numbers}
-        holes = map(_hole, ("economics", "break_even", "decision_id", "id", "ignored_inputs"))
-        made = self._advise(cell, known, explain, _Whole(shown, *holes))
-        encoded = encode(made)
+        rest = map(_hole, ("economics", "break_even", "decision_id", "id", "ignored_inputs"))
+        made = self._advise(cell, known, explain, _Whole(shown, *rest))
+        pieces, holes = _take_apart(encode(made))
+        filled = {hole for _, hole in holes}
         return Template(
-            _HOLE.sub(rb"%(\1)b", encoded.replace(b"%", b"%%")),
-            tuple((hole.encode(), column) for hole, column in self._numbers if shown[hole] in encoded),
+            pieces,
+            holes,
+            [(hole, column) for name, column in self._numbers if (hole := name.encode()) in filled],
             made.strategy,
             made.status,
             tuple(dict.fromkeys(code for rule in self.policy.decide(cell).fired for code in rule.because)),
@@ -392,7 +402,26 @@ def _hole(name: str) -> Any:
     return msgspec.Raw(b"\0%b\0" % name.encode())
 
 
-_HOLE = re.compile(rb"\0([a-z_]+)\0")
+_SEAM = re.compile(rb"\0([a-z_]+)\0|(?<=\},)(?=\{)")
+"""A hole, or the seam between two objects of an array."""
+
+_shared = lru_cache(maxsize=PIECES)(bytes)
+
+
+def _take_apart(encoded: bytes) -> tuple[list[bytes], list[tuple[int, bytes]]]:
+    """Cut JSON into pieces, one of them for each hole.
+
+    Equal pieces are one object: all together they fit the processor's cache, which whole answers would not.
+    """
+    pieces: list[bytes] = []
+    holes: list[tuple[int, bytes]] = []
+    for number, part in enumerate(_SEAM.split(encoded)):
+        if number % 2 == 0:
+            pieces.append(_shared(part))
+        elif part is not None:  # what the seam's group gives: the name of a hole
+            holes.append((len(pieces), part))
+            pieces.append(part)
+    return pieces, holes
 
 
 def _picker(columns: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
