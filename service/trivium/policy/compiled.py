@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from math import nan
 from typing import Any, TypeAlias
 
 import msgspec
@@ -34,7 +35,8 @@ class CompiledInput(msgspec.Struct, frozen=True, eq=False):
         assumed: index of the band read when the input is unknown.
         values: API value per band; None for the starting band and for bands of numbers.
         cuts: lowest value per stated band, for numbers.
-        read: API value, or None for unknown, to band index.
+        floors: what a number is rounded down to, by how many cuts it reaches; NaN below the first, which is in no band.
+        numbering: band index by API value, or by cut; that of None, for unknown, is `assumed`.
     """
 
     name: str
@@ -44,7 +46,17 @@ class CompiledInput(msgspec.Struct, frozen=True, eq=False):
     assumed: int
     values: tuple[str | bool | None, ...]
     cuts: tuple[int | float, ...] | None
-    read: Callable[[Any], int]
+    floors: tuple[int | float, ...]
+    numbering: Mapping[Any, int]
+
+    def read(self, value: Any) -> int:
+        """Return the band of an API value, or of None for unknown.
+
+        Raises:
+            KeyError: no band holds it.
+            TypeError: it is no number where one is meant.
+        """
+        return self.numbering[self.floors[bisect_right(self.cuts, value)] if self.cuts and value is not None else value]
 
     def lowest(self, band: int) -> int | float | None:
         """Return the lowest value of a band of a number; None for the first band, which has no lower limit."""
@@ -89,8 +101,8 @@ class Policy:
         self.inputs = tuple(_compile_input(name, spec) for name, spec in document.inputs.items())
         self.fixed = tuple(at for at, field in enumerate(self.inputs) if field.spec.changed_by == "fixed")
         self.narrowed: dict[Cell, Any] = {}  # kept by the queries
-        self._readers = tuple(field.read for field in self.inputs)
-        self._cuts = [(position, field.cuts) for position, field in enumerate(self.inputs) if field.cuts]
+        self._numberings = tuple(field.numbering for field in self.inputs)
+        self._cuts = [(at, field.cuts, field.floors) for at, field in enumerate(self.inputs) if field.cuts]
         self.strategies = tuple(document.strategies)
         variables = [Variable(field.name, field.bands) for field in self.inputs]
         positions = {variable.name: position for position, variable in enumerate(variables)}
@@ -130,23 +142,26 @@ class Policy:
         return self.strategies.index(self.tables[-1].outcomes[rules[row].outcome])
 
     def read(self, values: Sequence[Any]) -> tuple[Cell, Known]:
-        """Read API values, in the order of `inputs`, None for unknown, into a cell and what of it was stated."""
+        """Read API values, in the order of `inputs`, None for unknown, into a cell and what of it was stated.
+
+        Raises:
+            KeyError: no band holds a value.
+            TypeError: a value is no number where one is meant.
+        """
         return self.cell(values), tuple([value is not None for value in values])
 
     def rounded(self, values: Sequence[Any]) -> tuple[Any, ...]:
-        """Round numbers down to where their bands begin: values that round alike are read alike.
-
-        Quicker than `read`, so that what is kept for a reading can be found without reading anew.
-        """
+        """Round numbers down to their cuts: API values that round alike are read alike."""
         rounded = list(values)
-        for position, cuts in self._cuts:
+        for position, cuts, floors in self._cuts:
             if (value := rounded[position]) is not None:
-                rounded[position] = cuts[bisect_right(cuts, value) - 1]
+                rounded[position] = floors[bisect_right(cuts, value)]
         return tuple(rounded)
 
     def cell(self, values: Sequence[Any]) -> Cell:
         """Return the cell of API values, in the order of `inputs`, None for unknown."""
-        return tuple([read(value) for read, value in zip(self._readers, values, strict=True)])
+        rounded = self.rounded(values)
+        return tuple([numbering[value] for numbering, value in zip(self._numberings, rounded, strict=True)])
 
     def read_profile(self, profile: Mapping[str, Any]) -> tuple[Cell, Known]:
         """Read a mapping of input name to API value.
@@ -161,7 +176,7 @@ class Policy:
             field = self.inputs[position]
             try:
                 field.read(value)
-            except (KeyError, TypeError, ValueError):
+            except (KeyError, TypeError):
                 allowed = list(field.spec.api_values.values()) or f"a number from {field.cuts[0]} up"  # type: ignore[index]  # no values means cuts
                 raise ValueError(f"`{name}` cannot be {value!r}; allowed: {allowed}") from None
         return self.read([profile.get(field.name) for field in self.inputs])
@@ -269,19 +284,17 @@ def _compile_input(name: str, spec: Input) -> CompiledInput:
     offset = int(bands[0] == UNMEASURED)
     assumed = bands.index(spec.when_unknown)
     stated = tuple(range(offset, len(bands)))
-    if spec.cuts is None:
-        values = spec.api_values
-        numbered: dict[Any, int] = {None: assumed}
-        numbered |= {value: bands.index(band) for band, value in values.items()}
-        shown = tuple(values.get(band) for band in bands)
-        return CompiledInput(name, spec, bands, stated, assumed, shown, None, numbered.__getitem__)
-    cuts = tuple(spec.cuts.values())
-
-    def read(value: float | None) -> int:
-        if value is None:
-            return assumed
-        if value < cuts[0]:
-            raise ValueError(value)
-        return bisect_right(cuts, value) - 1 + offset
-
-    return CompiledInput(name, spec, bands, stated, assumed, (None,) * len(bands), cuts, read)
+    cuts = None if spec.cuts is None else tuple(spec.cuts.values())
+    numbering: dict[Any, int] = {value: bands.index(band) for band, value in spec.api_values.items()}
+    numbering |= {cut: band for band, cut in enumerate(cuts or (), offset)}
+    return CompiledInput(
+        name,
+        spec,
+        bands,
+        stated,
+        assumed,
+        values=tuple(spec.api_values.get(band) for band in bands),
+        cuts=cuts,
+        floors=(nan, *(cuts or ())),
+        numbering={None: assumed, **numbering},
+    )
