@@ -48,9 +48,11 @@ CASES = {
     "an empty file": Bad(GOOD, "", "not-yaml", "", "a policy is a mapping"),
     "a control character": Bad("How to", "How\0to", "not-yaml", "#", "control characters"),
     "a second document": Bad("policy: commute", "a: b\n---\npolicy: commute", "not-yaml", "---", "another document"),
-    "an alias": Bad(
-        "values: {no: false, yes: true}", "values: &v [a, *v]", "not-yaml", "&v|\\[a", "write the part out"
-    ),
+    "an alias": Bad("values: {no: false, yes: true}", "values: &v [a, *v]", "not-yaml", "&v", "write the part out"),
+    "an anchor without an alias": Bad("title: How", "title: &t How", "not-yaml", "&t", "write the part out"),
+    "an alias without an anchor": Bad("title: How", "title: *t", "not-yaml", "\\*t", "undefined alias"),
+    "a tag": Bad("title: How", "title: !!str How", "not-yaml", "!!str|How", "tags are not part"),
+    "a tag of a key": Bad("title: How", "!k title: How", "not-yaml", "!k|title", "a plain word"),
     "a key of more than a word": Bad("title: How", "[title]: How", "not-yaml", "\\[title", "a plain word"),
     "nesting without end": Bad(
         "title: How to get to work", f"title: {'[' * 5000}{']' * 5000}", "not-yaml", "#", "deep"

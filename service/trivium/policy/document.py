@@ -343,10 +343,12 @@ def parse(text: str, file: str = "<policy>") -> Parsed:
     """
     marks: dict[Path, tuple[int, int]] = {}
     try:
+        if "&" in text:  # a composed node no longer tells its anchor
+            _refuse_anchors(text)
         root = yaml.compose(text, Loader=_Loader)
         if not isinstance(root, yaml.MappingNode):
             raise _NotOurYaml(root, "a policy is a mapping that starts with `policy:`")
-        data = _plain(root, (), marks, set())
+        data = _plain(root, (), marks)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -383,30 +385,35 @@ class _Loader(_Parser):  # type: ignore[misc]  # which of the two is known at ru
 
 
 class _NotOurYaml(yaml.MarkedYAMLError):
-    def __init__(self, node: yaml.Node | None, problem: str) -> None:
+    def __init__(self, node: yaml.Node | yaml.Token | None, problem: str) -> None:
         super().__init__(problem=problem, problem_mark=node.start_mark if node else None)
 
 
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 
-def _plain(node: yaml.Node, path: Path, marks: dict[Path, tuple[int, int]], seen: set[int]) -> Any:
+def _refuse_anchors(text: str) -> None:
+    for token in yaml.scan(text, Loader=_Loader):
+        if isinstance(token, yaml.AnchorToken):
+            raise _NotOurYaml(token, "anchors and aliases are not part of the policy language: write the part out")
+
+
+def _plain(node: yaml.Node, path: Path, marks: dict[Path, tuple[int, int]]) -> Any:
     """Turn a YAML node into plain data and note where each part stands."""
-    if id(node) in seen:
-        raise _NotOurYaml(node, "anchors and aliases are not part of the policy language: write the part out")
-    seen.add(id(node))
+    if node.tag:
+        raise _NotOurYaml(node, f"tags are not part of the policy language: leave out `{node.tag}`")
     marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*path, index), marks, seen) for index, item in enumerate(node.value)]
+        return [_plain(item, (*path, index), marks) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = key_node.value
-            if not isinstance(key, str):
+            if key_node.tag or not isinstance(key, str):
                 raise _NotOurYaml(key_node, "a key is a plain word")
             if key in mapping:
                 raise _NotOurYaml(key_node, f"the key `{key}` stands twice")
-            mapping[key] = _plain(value_node, (*path, key), marks, seen)
+            mapping[key] = _plain(value_node, (*path, key), marks)
             marks[(*path, key)] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
         return mapping
     return _scalar(node)
