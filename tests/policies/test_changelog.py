@@ -48,6 +48,13 @@ def test_the_changelog_tells_exactly_what_changes() -> None:
     )
 
 
+def test_a_released_policy_is_still_what_the_changelog_says_was_released() -> None:
+    entry = re.compile(r"^- `adaptation` ([\d.]+): .*?Digest `([0-9a-f]{64})`", re.MULTILINE | re.DOTALL)
+    released = dict(entry.findall(CHANGELOG.read_text(encoding="utf-8")))
+    shipped = {file.stem.removeprefix("adaptation-") for file in trivium.POLICIES.glob("adaptation-*.yaml")}
+    assert released == {version: load(version).digest for version in shipped}
+
+
 def unwrapped(text: str) -> str:
     """Join the lines of each paragraph, so that prose may wrap where it likes; rows of a table stay apart."""
     return re.sub(r"(?<=[^|\n])\n(?=[^|\n])", " ", text)
