@@ -258,15 +258,25 @@ def test_what_is_nearly_there_is_suggested(service: Inside, path: str, meant: st
     assert service.client.get(path).json()["detail"].endswith(f"; did you mean `{meant}`?")
 
 
+def answered(path: str) -> set[str]:
+    declared = {method.upper() for method in PATHS[path]}
+    return declared | {"OPTIONS"} | ({"HEAD"} if "GET" in declared else set())
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_options_names_every_method_of_a_path(service: Inside, path: str) -> None:
+    response = service.client.options(fill(path))
+    assert (response.status_code, response.content) == (204, b"")
+    assert set(response.headers["allow"].split(", ")) == answered(path)
+
+
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW"])
 def test_a_wrong_method_is_told_the_right_ones(service: Inside, path: str, method: str) -> None:
-    answered = {one.upper() for one in PATHS[path]}
-    answered |= {"HEAD"} if "GET" in answered else set()
-    if method in answered:
+    if method in answered(path):
         return
     response = service.client.request(method, fill(path))
-    assert set(response.headers["allow"].split(", ")) == answered | {"OPTIONS"}
+    assert set(response.headers["allow"].split(", ")) == answered(path)
     if method == "HEAD":
         assert (response.status_code, response.content) == (405, b"")
     else:

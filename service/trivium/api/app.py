@@ -75,6 +75,7 @@ def create_app(
             "metrics": Provide(lambda: metrics, sync_to_thread=False),
         },
         before_request=negotiation.enforce,
+        after_request=negotiation.tell_head,
         exception_handlers={HTTPException: problems.handle, Exception: problems.handle},
         request_max_body_size=settings.max_body_bytes,
         openapi_config=None,

@@ -9,7 +9,7 @@ import msgspec
 from litestar import Request, Response
 
 from trivium.api.contract import JSON, Operation
-from trivium.api.problems import ProblemError
+from trivium.api.problems import ProblemError, with_head
 from trivium.decoding import field_error
 from trivium.errors import MOST_ERRORS, FieldError, InvalidInputError
 from trivium.policy.document import nearest_name
@@ -33,6 +33,13 @@ async def enforce(request: Request[Any, Any, Any]) -> None:
         raise ProblemError("not-acceptable", f"This is offered as {', '.join(offers)}.", supported=offers)
     if operation.query is None and request.scope["query_string"]:
         read_query(request, _NoQuery)
+
+
+def tell_head(response: Response[Any]) -> Response[Any]:
+    """Complete what OPTIONS is answered with."""
+    if allow := response.headers.get("Allow"):
+        response.headers["Allow"] = with_head(allow)
+    return response
 
 
 class _NoQuery(msgspec.Struct):

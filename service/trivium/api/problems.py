@@ -168,8 +168,11 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
 
 
 def _method_not_allowed(error: MethodNotAllowedException) -> ProblemError:
-    allowed = {method.strip() for method in (error.headers or {}).get("allow", "").split(",")} - {""}
-    if "GET" in allowed:
-        allowed.add("HEAD")  # the edge answers it from GET
-    allow = ", ".join(sorted(allowed))
+    allow = with_head((error.headers or {}).get("allow", ""))
     return ProblemError("method-not-allowed", f"This path answers {allow}.", {"Allow": allow})
+
+
+def with_head(allow: str) -> str:
+    """Add HEAD to a list of methods where there is GET: the edge answers one from the other, and Litestar knows not."""
+    methods = {method.strip() for method in allow.split(",")} - {""}
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
