@@ -1,8 +1,8 @@
 """Profile and policy in, recommendation out: pure, without I/O.
 
 What depends only on a cell, and on which of its inputs were given, is worked out once and kept as pieces of JSON with
-holes between them: `Advisor.answer` then fills in the numbers, the ids and the ignored inputs. `Advisor.recommend`
-builds the same recommendation as an object, every time anew.
+holes between them: `Advisor.answer` then fills in the numbers, the economics, the ids and the ignored inputs.
+`Advisor.recommend` builds the same recommendation as an object, every time anew.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from trivium.recommendation import (
 
 
 TEMPLATES = 1024
-"""Answers kept per policy; they share most of their pieces, which leaves some 2 KB each."""
+"""Answers kept per policy; they share most of their pieces, which leaves some 3 KB each."""
 
 PIECES = 8192
 """Pieces of JSON that answers share; beyond that, old ones are kept once for each answer that has them."""
@@ -50,7 +50,6 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
 _values = msgspec.structs.astuple
-_NULL = b"null"
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -59,13 +58,11 @@ class Advice(msgspec.Struct, frozen=True):
     Attributes:
         decision_id: as in the recommendation.
         profile: the profile that was asked about.
-        ignored: the fields it gave that the policy does not read.
         template: what the recommendation was made from.
     """
 
     decision_id: str
     profile: Profile
-    ignored: list[str]
     template: Template
 
 
@@ -75,21 +72,17 @@ class Template(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         pieces: the JSON in pieces, one of them for each hole.
         holes: which piece each thing fills.
-        numbers: the holes that show a number, each with the profile's column that fills it.
         strategy: the recommended strategy.
         status: settled or provisional.
         codes: the rationale codes, in order.
-        pointers: JSON Pointers of the fields that the policy reads and the profile gave.
         policy: the policy that decided.
     """
 
     pieces: list[bytes]
-    holes: list[tuple[int, bytes]]
-    numbers: list[tuple[bytes, int]]
+    holes: list[tuple[int, str]]
     strategy: str
     status: str
     codes: tuple[str, ...]
-    pointers: tuple[str, ...]
     policy: PolicyReference
 
 
@@ -111,7 +104,7 @@ class Advisor:
         read = {name for field in policy.inputs for name in (field.name, field.spec.derived_from)}
         self._reads_costs = PAYBACK in read
         self._unread = [(name, column) for column, name in enumerate(FIELDS) if name not in read and name != "id"]
-        self._numbers = [(name, FIELDS.index(name)) for name in NUMBERS if name in read]
+        self._numbers = {name: FIELDS.index(name) for name in NUMBERS if name in read}
         self._identity = f"\n{policy.digest}".encode()
         self._citations = {name: Citation(name, one.title, one.year, one.url) for name, one in document.sources.items()}
         self._steps = [(policy.condition(step.when), step) for step in document.steps]
@@ -128,7 +121,7 @@ class Advisor:
         values = _values(profile)
         economics = self._assess(profile)
         cell, known = self.policy.read(self._inputs(values, economics))
-        shown = {name: canonical(values[column]) for name, column in self._numbers}
+        shown = {name: canonical(values[column]) for name, column in self._numbers.items()}
         whole = _Whole(
             shown, economics, _break_even(economics), self.identify(profile), profile.id, self._ignored(values)
         )
@@ -140,20 +133,19 @@ class Advisor:
         economics = self._assess(profile)
         template = self._template(self.policy.rounded(self._inputs(values, economics)), explain)
         decision_id = self.identify(profile)
-        ignored = self._ignored(values)
         fillings = {
-            b"decision_id": b'"%b"' % decision_id.encode(),
-            b"id": encode(profile.id),
-            b"ignored_inputs": encode(ignored),
-            b"economics": _NULL if economics is None else encode(economics),
-            b"break_even": _NULL if economics is None else encode(_break_even(economics)),
+            "decision_id": b'"%b"' % decision_id.encode(),
+            "id": encode(profile.id),
+            "ignored_inputs": encode(self._ignored(values)),
+            "economics": encode(economics),
+            "break_even": encode(_break_even(economics)),
         }
-        for hole, column in template.numbers:
-            fillings[hole] = encode(canonical(values[column]))
         pieces = template.pieces.copy()
         for position, hole in template.holes:
+            if hole not in fillings:
+                fillings[hole] = encode(canonical(values[self._numbers[hole]]))
             pieces[position] = fillings[hole]
-        return b"".join(pieces), Advice(decision_id, profile, ignored, template)
+        return b"".join(pieces), Advice(decision_id, profile, template)
 
     def identify(self, profile: Profile) -> str:
         """Return the decision id of a profile.
@@ -186,19 +178,16 @@ class Advisor:
 
     def _make_template(self, inputs: tuple[Any, ...], explain: Explain) -> Template:
         cell, known = self.policy.read(inputs)
-        shown = {name: _hole(name) for name, _ in self._numbers}
+        shown = {name: _hole(name) for name in self._numbers}
         rest = map(_hole, ("economics", "break_even", "decision_id", "id", "ignored_inputs"))
         made = self._advise(cell, known, explain, _Whole(shown, *rest))
         pieces, holes = _take_apart(encode(made))
-        filled = {hole for _, hole in holes}
         return Template(
             pieces,
             holes,
-            [(hole, column) for name, column in self._numbers if (hole := name.encode()) in filled],
             made.strategy,
             made.status,
             tuple(dict.fromkeys(code for rule in self.policy.decide(cell).fired for code in rule.because)),
-            tuple("/" + field.name for field, stated in zip(self.policy.inputs, known, strict=True) if stated),
             self.reference,
         )
 
@@ -404,19 +393,17 @@ def _hole(name: str) -> Any:
 _shared = lru_cache(maxsize=PIECES)(bytes)
 
 
-def _take_apart(encoded: bytes) -> tuple[list[bytes], list[tuple[int, bytes]]]:
+def _take_apart(encoded: bytes) -> tuple[list[bytes], list[tuple[int, str]]]:
     """Cut JSON into pieces: at its holes, each of which becomes a piece, and between the objects of arrays.
 
-    Equal pieces are one object: all together they fit the processor's cache, which whole answers would not.
+    Equal pieces are one object: a third of the memory, and what many requests need stays in the processor's cache.
     """
     pieces: list[bytes] = []
-    holes: list[tuple[int, bytes]] = []
+    holes: list[tuple[int, str]] = []
     for number, part in enumerate(encoded.replace(b"},{", b"},\0\0{").split(b"\0")):
-        if number % 2 == 0:
-            pieces.append(_shared(part))
-        elif part:
-            holes.append((len(pieces), part))
-            pieces.append(part)
+        if number % 2 and part:
+            holes.append((len(pieces), part.decode()))
+        pieces.append(_shared(part))
     return pieces, holes
 
 

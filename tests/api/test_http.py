@@ -105,12 +105,39 @@ PREFERENCES = {
     "*/*;q=0.0": 406,
     "text/*": 406,
     "application/problem+json": 406,
+    "": 200,
 }
 
 
 @pytest.mark.parametrize(("accept", "status"), PREFERENCES.items())
 def test_preferences_are_respected(way: Inside, accept: str, status: int) -> None:
     assert way.client.post("/recommend", json={}, headers={"Accept": accept}).status_code == status
+
+
+CONTENT_TYPES = {
+    "application/json": 200,
+    "Application/JSON ; Charset=UTF-8": 200,
+    'application/json; charset="utf-8"; profile=x': 200,
+    "application/json; api-version=1;": 200,
+    "application/json; charset=latin-1": 415,
+    "application/json; profile=x; charset=utf-16": 415,
+    "application/json5": 415,
+    "text/json": 415,
+}
+
+
+@pytest.mark.parametrize(("content_type", "status"), CONTENT_TYPES.items())
+def test_json_is_json_whatever_its_parameters(way: Inside, content_type: str, status: int) -> None:
+    response = way.client.post("/recommend", content=b"{}", headers={"Content-Type": content_type})
+    assert response.status_code == status
+
+
+@pytest.mark.parametrize(("coding", "status"), [("identity", 200), ("gzip", 415), ("br", 415), ("x", 415)])
+def test_a_coded_body_is_refused_and_not_guessed_at(way: Inside, coding: str, status: int) -> None:
+    response = way.client.post("/recommend", json={}, headers={"Content-Encoding": coding})
+    assert response.status_code == status
+    if status == 415:
+        assert "Content-Encoding" in problem(response, 415, "unsupported-media-type")["detail"]
 
 
 def test_no_preference_is_any(way: Inside) -> None:
@@ -168,6 +195,26 @@ def test_a_trace_goes_on_with_a_span_of_our_own(way: Inside, parent: str, flags:
     assert (found[1], found[3]) == (TRACE, flags)
     assert found[2] not in {SPAN, "0" * 16}
     assert response.headers["tracestate"] == "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"
+
+
+def test_unknown_flags_of_a_trace_are_not_passed_on(way: Inside) -> None:
+    assert traced(way, traceparent=f"00-{TRACE}-{SPAN}-ff")[0][3] == "01"
+    assert traced(way, traceparent=f"00-{TRACE}-{SPAN}-fe")[0][3] == "00"
+
+
+def test_a_state_in_several_lines_is_passed_on_as_one_and_an_endless_one_is_not(way: Inside) -> None:
+    parent = (b"traceparent", f"00-{TRACE}-{SPAN}-01".encode())
+    several = [parent, (b"tracestate", b"a=1"), (b"tracestate", b"b=2")]
+    passed_on = way.client.post("/recommend", json={}, headers=several).headers["tracestate"]
+    assert passed_on.replace(" ", "") == "a=1,b=2"
+    endless = [parent, (b"tracestate", b"a=" + b"1" * 5000)]
+    assert "tracestate" not in way.client.post("/recommend", json={}, headers=endless).headers
+
+
+def test_two_parents_start_a_new_trace(way: Inside) -> None:
+    parents = [(b"traceparent", f"00-{one * 32}-{SPAN}-01".encode()) for one in "ab"]
+    found = way.client.post("/recommend", json={}, headers=parents).headers["traceparent"]
+    assert not {"a" * 32, "b" * 32} & set(found.split("-"))
 
 
 @pytest.mark.parametrize(

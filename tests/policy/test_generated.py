@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +70,12 @@ def test_values_round_alike_when_and_only_when_they_are_read_alike(
     one, other = ([data.draw(profiles(slow)).get(name) for name in slow.inputs] for _ in range(2))
     assert policy.read(policy.rounded(one)) == policy.read(one)
     assert (policy.rounded(one) == policy.rounded(other)) == (policy.read(one) == policy.read(other))
+    for at, field in enumerate(policy.inputs):
+        if field.cuts:
+            low = [*one[:at], field.cuts[0] - 1, *one[at + 1 :]]
+            for values in (low, policy.rounded(low)):
+                with pytest.raises(KeyError):
+                    policy.read(values)
 
 
 def profiles(slow: Reference) -> st.SearchStrategy[dict[str, Any]]:

@@ -51,8 +51,9 @@ CASES = {
     "an alias": Bad("values: {no: false, yes: true}", "values: &v [a, *v]", "not-yaml", "&v", "write the part out"),
     "an anchor without an alias": Bad("title: How", "title: &t How", "not-yaml", "&t", "write the part out"),
     "an alias without an anchor": Bad("title: How", "title: *t", "not-yaml", "\\*t", "undefined alias"),
-    "a tag": Bad("title: How", "title: !!str How", "not-yaml", "!!str|How", "tags are not part"),
-    "a tag of a key": Bad("title: How", "!k title: How", "not-yaml", "!k|title", "a plain word"),
+    "a tag": Bad("title: How", "title: !!str How", "not-yaml", "!!str", "tags are not part"),
+    "a tag without a name": Bad("title: How", "title: ! How", "not-yaml", "!", "tags are not part"),
+    "a tag of a key": Bad("title: How", "!k title: How", "not-yaml", "!k", "tags are not part"),
     "a key of more than a word": Bad("title: How", "[title]: How", "not-yaml", "\\[title", "a plain word"),
     "nesting without end": Bad(
         "title: How to get to work", f"title: {'[' * 5000}{']' * 5000}", "not-yaml", "#", "deep"

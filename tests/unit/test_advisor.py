@@ -249,12 +249,28 @@ def test_a_recommendation_can_be_read_back_from_its_json() -> None:
 
 
 def test_texts_of_a_policy_are_shown_as_they_stand(tmp_path: Path) -> None:
-    odd = '100 %% sure: %(id)s, \\"{}\\", \\\\0id\\\\0 and ü'
+    odd = '100 %% sure: %(id)s, \\"{},{}\\", \\\\0id\\\\0 and ü'
     text = FILE.read_text(encoding="utf-8").replace("Keep working on the prompt: nothing", f"{odd} nothing")
     assert odd in text
     advisor = Advisor(Served(load_policy(text, str(tmp_path), VOCABULARY), Lifecycle()))
     assert advisor.answer(Profile())[0] == encode(advisor.recommend(Profile()))
-    assert advisor.recommend(Profile()).summary.startswith('100 %% sure: %(id)s, "{}", \\0id\\0 and ü')
+    assert advisor.recommend(Profile()).summary.startswith('100 %% sure: %(id)s, "{},{}", \\0id\\0 and ü')
+
+
+def test_answers_share_their_pieces() -> None:
+    one, other = (ADVISOR.answer(Profile(knowledge_need=need))[1].template for need in (None, "none"))
+    assert one is not other
+    same = {id(piece) for piece in one.pieces} & {id(piece) for piece in other.pieces}
+    assert same == {id(piece) for piece in one.pieces if piece in other.pieces}
+    assert len(same) > 1
+
+
+@pytest.mark.parametrize("version", SERVED)
+def test_a_number_that_no_profile_may_state_is_answered_by_neither_way(version: str) -> None:
+    wrong = Profile(labeled_examples=-1)  # made by hand, so unchecked
+    for advise in (SERVED[version].answer, SERVED[version].recommend, SERVED[version].answer):
+        with pytest.raises(KeyError):
+            advise(wrong)
 
 
 # The package's front door

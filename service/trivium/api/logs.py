@@ -5,16 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections.abc import MutableMapping
+from itertools import compress, repeat
+from operator import is_not
 from typing import Any, BinaryIO
 
 import msgspec
 import structlog
 
 from trivium.advisor import Advice
+from trivium.profile import FIELDS
 
 
 LEVELS = {"debug": 10, "info": 20, "error": 40}
 """As numbers, which is how a logger takes them."""
+
+
+_POINTERS = ["/" + name for name in FIELDS]
 
 
 class RequestLine(msgspec.Struct, kw_only=True):
@@ -39,7 +45,7 @@ class RequestLine(msgspec.Struct, kw_only=True):
         strategy: what was recommended.
         recommendation_status: settled or provisional.
         codes: the rationale codes.
-        masked: JSON Pointers of the profile's fields whose values are not logged.
+        masked: JSON Pointers of the profile's fields that were given; their values are not logged.
         profile: the profile, where the operator switched that on.
         decisions: number of decisions of a batch.
         exception: traceback of a defect.
@@ -63,7 +69,7 @@ class RequestLine(msgspec.Struct, kw_only=True):
     strategy: str | msgspec.UnsetType = msgspec.UNSET
     recommendation_status: str | msgspec.UnsetType = msgspec.UNSET
     codes: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
-    masked: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    masked: list[str] | msgspec.UnsetType = msgspec.UNSET
     profile: Any = msgspec.UNSET
     decisions: int | msgspec.UnsetType = msgspec.UNSET
     exception: str | msgspec.UnsetType = msgspec.UNSET
@@ -80,7 +86,8 @@ class RequestLine(msgspec.Struct, kw_only=True):
         if with_values:
             self.profile = advice.profile
         else:
-            self.masked = (*template.pointers, *["/" + name for name in advice.ignored])
+            given = map(is_not, msgspec.structs.astuple(advice.profile), repeat(None))
+            self.masked = list(compress(_POINTERS, given))
 
 
 def make_logger(level: str, stream: BinaryIO | None = None) -> Any:

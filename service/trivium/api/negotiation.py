@@ -27,8 +27,10 @@ async def enforce(request: Request[Any, Any, Any]) -> None:
         supported = [JSON]
         detail = f"Send the body as {JSON}, with that Content-Type."
         raise ProblemError("unsupported-media-type", detail, {"Accept-Post": JSON}, supported=supported)
+    if operation.body is not None and request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ProblemError("unsupported-media-type", "Send the body without a Content-Encoding.", supported=[JSON])
     accept = ",".join(request.headers.getall("accept", ["*/*"]))
-    if accept != "*/*" and not _accepts(accept, operation.offers):
+    if accept not in {"*/*", ""} and not _accepts(accept, operation.offers):
         offers = list(operation.offers)
         raise ProblemError("not-acceptable", f"This is offered as {', '.join(offers)}.", supported=offers)
     if operation.query is None and request.scope["query_string"]:
@@ -92,14 +94,14 @@ def reply_tagged(
 ) -> Response[bytes]:
     """Answer with an entity tag, or with 304 when the caller has that state already."""
     tagged = {"ETag": f'"{etag}"', "Cache-Control": "public, no-cache", "Vary": "Accept", **(headers or {})}
-    if _matches(request.headers.get("if-none-match", ""), etag):
+    if _matches(",".join(request.headers.getall("if-none-match", [])), etag):
         return Response(b"", status_code=304, headers=tagged, media_type=media_type)
     return reply(value, media_type=media_type, headers=tagged)
 
 
 def _matches(if_none_match: str, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return "*" in tags or f'"{etag}"' in tags
+    tags = [tag.strip() for tag in if_none_match.split(",")]
+    return "*" in tags or f'"{etag}"' in tags or f'W/"{etag}"' in tags
 
 
 def _accepts(accept: str, offers: tuple[str, ...]) -> bool:
@@ -117,6 +119,9 @@ _NEVER = re.compile(r"q\s*=\s*0(\.0*)?")
 
 
 def _is_json(content_type: str) -> bool:
-    media, _, parameters = content_type.partition(";")
-    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
-    return media.strip().lower() == JSON and charset in {"", "utf-8", "utf8"}
+    """Tell JSON; of its parameters only a character set would change what the body means."""
+    media, *parameters = (part.strip() for part in content_type.lower().split(";"))
+    charsets = {
+        value.strip('"') for name, _, value in (part.partition("=") for part in parameters) if name == "charset"
+    }
+    return media == JSON and charsets <= {"utf-8", "utf8"}

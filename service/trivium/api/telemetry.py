@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import lru_cache
 from threading import Lock
-from time import perf_counter
+from time import perf_counter, time
 from traceback import format_exception
 from typing import Any, TypeAlias
 
@@ -22,9 +22,11 @@ from msgspec import UNSET
 from trivium.advisor import Advisor
 from trivium.api import tracing
 from trivium.api.advice import lifecycle_headers
+from trivium.api.arrivals import Arrivals
 from trivium.api.logs import LEVELS, RequestLine
 from trivium.api.metrics import UNMATCHED, Metrics
 from trivium.api.reload import Serving
+from trivium.errors import InvalidInputError
 from trivium.profile import parse_profile
 
 
@@ -37,14 +39,18 @@ App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 """Routes that machines poll: logged at level debug while they succeed."""
 
-DISCONNECTED = 499
-"""Logged and counted as status when the caller left before the answer."""
+UNANSWERED = 500
+"""Logged and counted as status when nothing was answered; the server then answers so."""
 
 REFUSED_BYTES = 16 << 20
 """How much of a refused body is read: a connection closed on unread bytes may lose the answer."""
 
 REFUSED_SECONDS = 2.0
 """How long that may take."""
+
+LONGEST_PATH = 200
+LONGEST_METHOD = 20
+"""Characters of what a caller chose freely that are logged."""
 
 _JSON_TYPES = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
 _ANY = frozenset({None, b"*/*", b"application/json"})
@@ -71,22 +77,21 @@ class Edge:
         self._finished: list[_Exchange] = []
         self._draining = Lock()
         self._max_body_bytes = serving.settings.max_body_bytes
+        self._arrivals = Arrivals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start = perf_counter()
-        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of several, the first, as Litestar reads them
+        headers = _headers(scope["headers"])
         trace = tracing.read(headers)
-        state: dict[str, Any] = scope.setdefault("state", {})
-        state["request_id"] = trace.request_id
-        exchange = _Exchange(scope, receive, send, start, trace)
+        state = scope["state"] = {**scope.get("state", {}), "request_id": trace.request_id}
+        exchange = _Exchange(scope, receive, send, self._arrivals, trace)
         self._metrics.requests.in_progress += 1
         try:
             if self._shortcut and self._is_plain(scope, headers):
-                await self._advise(scope, receive, send, exchange)
+                await self._advise(exchange)
             else:
                 await self._app(exchange.scope, exchange.receive, exchange.send)
         except Exception as error:
@@ -94,7 +99,7 @@ class Edge:
             raise
         finally:
             self._metrics.requests.in_progress -= 1
-            exchange.seconds = perf_counter() - start
+            exchange.end()
             self._finished.append(exchange)
             if len(self._finished) == 1:
                 asyncio.get_running_loop().call_soon(self.drain)
@@ -108,9 +113,8 @@ class Edge:
         with self._draining:
             finished, self._finished = self._finished, []
             levels: dict[str, list[RequestLine]] = {}
-            now = dt.datetime.now(dt.UTC)
             for exchange in finished:
-                line = self._record(exchange, now)
+                line = self._record(exchange)
                 levels.setdefault(line.level, []).append(line)
             for level, lines in levels.items():
                 self._logger.log(LEVELS[level], "request", lines=lines)
@@ -122,50 +126,42 @@ class Edge:
             and not scope["query_string"]
             and headers.get(b"content-type") in _JSON_TYPES
             and headers.get(b"accept") in _ANY
+            and b"content-encoding" not in headers
             and (length := headers.get(b"content-length", b"")).isdigit()
             and int(length) <= self._max_body_bytes
         )
 
-    async def _advise(self, scope: Scope, receive: Receive, send: Send, exchange: _Exchange) -> None:
-        """Answer a plain recommendation, or hand the body on to the ordinary way."""
+    async def _advise(self, exchange: _Exchange) -> None:
+        """Answer a plain recommendation, or leave it to the ordinary way."""
+        scope = exchange.scope
         scope["path_template"] = "/recommend"  # as Litestar does
-        message = await receive()
-        chunks = [message.get("body", b"")]
-        while message["type"] == "http.request" and message.get("more_body"):
-            message = await receive()
-            chunks.append(message.get("body", b""))
-        if message["type"] == "http.disconnect":
-            exchange.left = True
-            return
-        exchange.more = False
-        body = b"".join(chunks)
         advisor = self._serving.service.default
         try:
-            answer, scope["state"]["advice"] = advisor.answer(parse_profile(body))
+            answer, scope["state"]["advice"] = advisor.answer(parse_profile(await exchange.body()))
         except Exception:  # noqa: BLE001 - whatever it is, the ordinary way answers it
-            await self._app(scope, _replay(body, exchange.receive), exchange.send)
+            await self._app(scope, exchange.receive, exchange.send)
             return
-        headers = [*_advice_headers(advisor), (b"content-length", b"%d" % len(answer)), *exchange.start(200)]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer, "more_body": False})
+        headers = [*_advice_headers(advisor), (b"content-length", b"%d" % len(answer)), *exchange.begin(200)]
+        await exchange.pass_on({"type": "http.response.start", "status": 200, "headers": headers})
+        await exchange.pass_on({"type": "http.response.body", "body": answer, "more_body": False})
 
-    def _record(self, exchange: _Exchange, now: dt.datetime) -> RequestLine:
+    def _record(self, exchange: _Exchange) -> RequestLine:
         """Count one request, and return its line."""
         scope, state = exchange.scope, exchange.scope["state"]
         route = scope.get("path_template") or UNMATCHED
         self._metrics.requests.observe(exchange.method, route, exchange.status, exchange.seconds)
         trace = exchange.trace
         line = RequestLine(
-            time=now,
-            method=exchange.method,
+            time=dt.datetime.fromtimestamp(exchange.ended, dt.UTC),
+            method=exchange.method[:LONGEST_METHOD],
             route=route,
-            path=scope["path"][:200],
+            path=scope["path"][:LONGEST_PATH],
             status=exchange.status,
             duration_ms=round(exchange.seconds * 1000, 3),
             request_id=trace.request_id,
             trace_id=trace.trace_id,
             span_id=trace.span_id,
-            problem=UNSET if exchange.left else state.get("problem", UNSET),
+            problem=state.get("problem", UNSET),
         )
         if (advice := state.get("advice")) is not None:
             self._metrics.decisions.add(advice.template)
@@ -174,7 +170,7 @@ class Edge:
             line.decisions = len(batch)
             for advice in batch:
                 self._metrics.decisions.add(advice.template)
-        if (error := state.get("exception")) is not None and not exchange.left:
+        if (error := state.get("exception")) is not None:
             line.level = "error"
             line.exception = "".join(format_exception(error))
         elif route in QUIET and "problem" not in state:
@@ -183,62 +179,113 @@ class Edge:
 
 
 class _Exchange:
-    """One request on its way: remembers the status, adds the ids to the answer, leaves the body out for HEAD.
+    """One request on its way: remembers the status, adds the ids to the answer, leaves the body out for HEAD."""
 
-    A caller who leaves while sending is no defect: `left` tells, and what would be answered goes nowhere.
-    """
+    __slots__ = (
+        "_arrivals",
+        "_body",
+        "_failure",
+        "_receive",
+        "_start",
+        "ended",
+        "method",
+        "more",
+        "pass_on",
+        "scope",
+        "seconds",
+        "status",
+        "trace",
+    )
 
-    __slots__ = ("_receive", "_send", "_start", "left", "method", "more", "scope", "seconds", "status", "trace")
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send, start: float, trace: tracing.Trace) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, arrivals: Arrivals, trace: tracing.Trace) -> None:
+        self._start = perf_counter()
         self.method: str = scope["method"]
         self.scope: Scope = {**scope, "method": "GET"} if self.method == "HEAD" else scope
-        self.status = DISCONNECTED
+        self.status = UNANSWERED
         self.seconds = 0.0
-        self.left = False
+        self.ended = 0.0
         self.more = True
         self.trace = trace
+        self.pass_on = send
         self._receive = receive
-        self._send = send
-        self._start = start
+        self._arrivals = arrivals
+        self._body: bytes | None = None
+        self._failure: InvalidInputError | None = None
+
+    async def body(self) -> bytes:
+        """Read the whole body; `receive` gives it once more.
+
+        Raises:
+            InvalidInputError: it does not arrive.
+        """
+        message = await self._next()
+        body: bytes = message.get("body", b"")
+        if self.more:
+            parts = [body]
+            while self.more:
+                parts.append((await self._next()).get("body", b""))
+            body = b"".join(parts)
+        self._body = body
+        return body
 
     async def receive(self) -> Message:
-        """Pass a message on to the application."""
-        message = await self._receive()
-        self.left = self.left or message["type"] == "http.disconnect"
+        """Pass a message on to the application.
+
+        Raises:
+            InvalidInputError: the body does not arrive.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        if not self.more:
+            return await self._receive()
+        return await self._next()
+
+    async def _next(self) -> Message:
+        try:
+            message: Message = await self._arrivals.next(self._receive, self._start)
+        except InvalidInputError as error:
+            self._failure = error
+            raise
         self.more = message.get("more_body", False)
         return message
 
     async def _read_on(self) -> None:
         """Read the rest of a refused body, within reason."""
         taken = 0
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, InvalidInputError):
             async with asyncio.timeout(REFUSED_SECONDS):
                 while self.more and taken < REFUSED_BYTES:
                     taken += len((await self.receive()).get("body", b""))
 
     async def send(self, message: Message) -> None:
         """Pass a message on to the server."""
-        if message["type"] == "http.response.start" and "problem" in self.scope["state"]:
-            await self._read_on()
-        if self.left:
-            return
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *self.start(message["status"])]
-            if self.more and "problem" in self.scope["state"]:
+            refused = "problem" in self.scope["state"]
+            if refused:
+                await self._read_on()
+            message["headers"] = [*message.get("headers", ()), *self.begin(message["status"])]
+            if refused and self.more:
                 message["headers"].append((b"connection", b"close"))
         elif self.method == "HEAD" and message["type"] == "http.response.body":
             message["body"] = b""
-        await self._send(message)
+        await self.pass_on(message)
 
-    def start(self, status: int) -> list[tuple[bytes, bytes]]:
-        """Take note that the answer starts, and return the headers that every answer has."""
+    def begin(self, status: int) -> list[tuple[bytes, bytes]]:
+        """Take note that the answer begins, and return the headers that every answer has."""
         self.status = status
         return [
             *self.trace.headers,
             (b"x-content-type-options", b"nosniff"),
             (b"server-timing", b"app;dur=%.3f" % ((perf_counter() - self._start) * 1000)),
         ]
+
+    def end(self) -> None:
+        """Take note that the answer is out."""
+        self.seconds = perf_counter() - self._start
+        self.ended = time()
 
 
 @lru_cache(maxsize=1)  # plain recommendations come from one advisor at a time
@@ -251,11 +298,9 @@ def _advice_headers(advisor: Advisor) -> tuple[tuple[bytes, bytes], ...]:
     )
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a receive that gives a body again, and then what comes after it."""
-    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def again() -> Any:
-        return pending.pop() if pending else await receive()
-
-    return again
+def _headers(lines: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the headers by name; lines of the same name are one list, as RFC 9110 (5.3) has it."""
+    headers = dict(lines)
+    if len(headers) < len(lines):
+        headers = {name: b",".join(value for other, value in lines if other == name) for name in headers}
+    return headers

@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+LONGEST_TRACESTATE = 4096
+"""Bytes; the standard asks to pass on 512."""
+
 _NO_TRACE = b"0" * 32
 _NO_SPAN = b"0" * 16
 
@@ -48,5 +51,8 @@ def read(headers: Mapping[bytes, bytes]) -> Trace:
         version, trace_id, parent_id, flags, more = match.groups()
         valid = version != b"ff" and not (version == b"00" and more) and trace_id != _NO_TRACE and parent_id != _NO_SPAN
         if valid:
-            return Trace(own_id, trace_id.decode(), span, flags.decode(), headers.get(b"tracestate"))
+            sampled = "01" if int(flags, 16) & 1 else "00"  # the one flag of version 00; unknown ones are not passed on
+            tracestate = headers.get(b"tracestate", b"")
+            passed_on = tracestate if 0 < len(tracestate) <= LONGEST_TRACESTATE else None
+            return Trace(own_id, trace_id.decode(), span, sampled, passed_on)
     return Trace(own_id, random[48:], span, "00", None)

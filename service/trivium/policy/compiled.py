@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from math import nan
+from math import inf
 from typing import Any, TypeAlias
 
 import msgspec
@@ -35,7 +35,7 @@ class CompiledInput(msgspec.Struct, frozen=True, eq=False):
         assumed: index of the band read when the input is unknown.
         values: API value per band; None for the starting band and for bands of numbers.
         cuts: lowest value per stated band, for numbers.
-        floors: what a number is rounded down to, by how many cuts it reaches; NaN below the first, which is in no band.
+        floors: what a number is rounded down to, by how many cuts it reaches; below the first, to what is in no band.
         numbering: band index by API value, or by cut; that of None, for unknown, is `assumed`.
     """
 
@@ -54,7 +54,7 @@ class CompiledInput(msgspec.Struct, frozen=True, eq=False):
 
         Raises:
             KeyError: no band holds it.
-            TypeError: it is no number where one is meant.
+            TypeError: it is no such thing as one states.
         """
         return self.numbering[self.floors[bisect_right(self.cuts, value)] if self.cuts and value is not None else value]
 
@@ -146,7 +146,7 @@ class Policy:
 
         Raises:
             KeyError: no band holds a value.
-            TypeError: a value is no number where one is meant.
+            TypeError: a value is no such thing as one states.
         """
         return self.cell(values), tuple([value is not None for value in values])
 
@@ -285,8 +285,6 @@ def _compile_input(name: str, spec: Input) -> CompiledInput:
     assumed = bands.index(spec.when_unknown)
     stated = tuple(range(offset, len(bands)))
     cuts = None if spec.cuts is None else tuple(spec.cuts.values())
-    numbering: dict[Any, int] = {value: bands.index(band) for band, value in spec.api_values.items()}
-    numbering |= {cut: band for band, cut in enumerate(cuts or (), offset)}
     return CompiledInput(
         name,
         spec,
@@ -295,6 +293,9 @@ def _compile_input(name: str, spec: Input) -> CompiledInput:
         assumed,
         values=tuple(spec.api_values.get(band) for band in bands),
         cuts=cuts,
-        floors=(nan, *(cuts or ())),
-        numbering={None: assumed, **numbering},
+        floors=(-inf, *(cuts or ())),
+        numbering={
+            None: assumed,
+            **{value: bands.index(band) for band, value in (spec.cuts or spec.api_values).items()},
+        },
     )

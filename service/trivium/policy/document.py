@@ -343,8 +343,8 @@ def parse(text: str, file: str = "<policy>") -> Parsed:
     """
     marks: dict[Path, tuple[int, int]] = {}
     try:
-        if "&" in text:  # a composed node no longer tells its anchor
-            _refuse_anchors(text)
+        if "&" in text or "!" in text:  # a composed node no longer tells its anchor, nor every tag
+            _refuse_decorations(text)
         root = yaml.compose(text, Loader=_Loader)
         if not isinstance(root, yaml.MappingNode):
             raise _NotOurYaml(root, "a policy is a mapping that starts with `policy:`")
@@ -392,16 +392,16 @@ class _NotOurYaml(yaml.MarkedYAMLError):
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 
-def _refuse_anchors(text: str) -> None:
+def _refuse_decorations(text: str) -> None:
     for token in yaml.scan(text, Loader=_Loader):
         if isinstance(token, yaml.AnchorToken):
             raise _NotOurYaml(token, "anchors and aliases are not part of the policy language: write the part out")
+        if isinstance(token, yaml.TagToken):
+            raise _NotOurYaml(token, "tags are not part of the policy language: leave it out")
 
 
 def _plain(node: yaml.Node, path: Path, marks: dict[Path, tuple[int, int]]) -> Any:
     """Turn a YAML node into plain data and note where each part stands."""
-    if node.tag:
-        raise _NotOurYaml(node, f"tags are not part of the policy language: leave out `{node.tag}`")
     marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*path, index), marks) for index, item in enumerate(node.value)]
@@ -409,7 +409,7 @@ def _plain(node: yaml.Node, path: Path, marks: dict[Path, tuple[int, int]]) -> A
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = key_node.value
-            if key_node.tag or not isinstance(key, str):
+            if not isinstance(key, str):
                 raise _NotOurYaml(key_node, "a key is a plain word")
             if key in mapping:
                 raise _NotOurYaml(key_node, f"the key `{key}` stands twice")
