@@ -33,7 +33,7 @@ class Cases:
 
     def partial(self) -> Fields:
         """Draw a profile that states each input with probability one half."""
-        return {name: value for name, value in self.complete().items() if self._random.random() < 0.5}  # noqa: PLR2004
+        return {name: value for name, value in self.complete().items() if self._random.random() < 0.5}  # noqa: PLR2004 - one half
 
     def mixed(self) -> Fields:
         """Draw a complete or a partial profile, one as likely as the other."""

@@ -98,7 +98,7 @@ def rows() -> Iterator[Row]:
         bare, _ = stack.enter_context(serving(_rival("bare", str(size)), folder))
         fastapi, _ = stack.enter_context(serving(_rival("fastapi"), folder))
         trivium, _ = stack.enter_context(serving(_trivium(), folder))
-        working, _ = stack.enter_context(serving(_trivium(), folder))  # another one: it forgets what it has seen
+        working, _ = stack.enter_context(serving(_trivium(), folder))  # apart: new cells push out what is kept
         agree(trivium, fastapi, profiles[:100])
         yield from loads(
             {
@@ -223,7 +223,7 @@ def _rival(name: str, *arguments: str) -> list[str]:
 def _load(port: int, path: str, bodies: Path, seconds: float) -> Load:
     arguments = [str(port), path, str(seconds), str(CONNECTIONS), str(bodies)]
     command = [sys.executable, "-m", "benchmarks.load", *arguments]
-    return msgspec.json.decode(subprocess.run(command, capture_output=True, check=True).stdout, type=Load)  # noqa: S603
+    return msgspec.json.decode(subprocess.run(command, capture_output=True, check=True).stdout, type=Load)  # noqa: S603 - our own command
 
 
 def _pruned(value: Any) -> Any:

@@ -139,6 +139,8 @@ CATALOG = {
     "buildah": Tool(from_debian, "buildah"),
     "debootstrap": Tool(from_debian, "debootstrap"),
     "shellcheck": Tool(from_debian, "shellcheck"),
+    "bash": Tool(from_debian, "bash"),
+    "curl": Tool(from_debian, "curl"),
 }
 
 

@@ -116,8 +116,8 @@ def _listed(name: str, provider: str | None) -> dict[str, Figure]:
 def _genai_prices() -> tuple[str, Any, Any] | None:
     try:
         import genai_prices  # noqa: PLC0415 - an optional extra, which takes a while to import
-        from genai_prices.data import providers  # noqa: PLC0415
-        from genai_prices.data_snapshot import DataSnapshot  # noqa: PLC0415
+        from genai_prices.data import providers  # noqa: PLC0415 - the same extra
+        from genai_prices.data_snapshot import DataSnapshot  # noqa: PLC0415 - the same extra
     except ImportError:
         return None
     return genai_prices.__version__, DataSnapshot, providers

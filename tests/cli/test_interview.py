@@ -36,7 +36,7 @@ def test_it_asks_what_matters_most_until_the_answer_is_settled(invoke: Invoke, v
     while questions := trivium.recommend(profile, policy=version).open_questions:
         name = questions[0].input
         profile[name] = known[name]
-        lines.append({True: "yes", False: "no"}.get(known[name], str(known[name])))  # type: ignore[call-overload]
+        lines.append({True: "yes", False: "no"}.get(known[name], str(known[name])))  # type: ignore[call-overload]  # any key may be looked up
     done = invoke("interview", "--policy", version, stdin="\n".join([*lines, "never read"]))
     assert done.exit_code == 0
     assert asked(done.stderr) == list(profile)

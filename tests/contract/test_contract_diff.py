@@ -216,7 +216,7 @@ TREE = {
     "type": "object",
     "properties": {"value": INTEGER, "next": {"oneOf": [NULL, {"$ref": "#/components/schemas/T"}]}},
 }
-DEEPER = {**TREE, "properties": {**TREE["properties"], "value": {"type": "number"}}}  # type: ignore[dict-item]
+DEEPER = {**TREE, "properties": {**TREE["properties"], "value": {"type": "number"}}}  # type: ignore[dict-item]  # its values are of two types
 LOOP = {"anyOf": [{"$ref": "#/components/schemas/T"}, STRING]}
 ROOT = {"$ref": "#/components/schemas/T"}
 

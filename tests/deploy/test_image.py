@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -128,25 +129,58 @@ def root(image: dict[str, Any]) -> Iterator[Path]:
 
 @pytest.fixture
 def container(image: dict[str, Any], root: Path, tmp_path: Path) -> Iterator[Container]:
+    with started(image, root, tmp_path / "log") as running:
+        yield running
+
+
+@contextmanager
+def started(image: dict[str, Any], root: Path, log: Path) -> Iterator[Container]:
     """Start what the image's configuration says, as its user, and wait until it is ready."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = dict(entry.split("=", 1) for entry in image["Env"]) | {"HOST": "127.0.0.1", "PORT": str(port)}
-    namespaces = [toolbox.path("unshare"), "--mount", "--pid", "--fork", "--kill-child"]
+    namespaces = [toolbox.path("unshare"), "--mount", "--pid", "--fork"]
     sandbox = ["/bin/sh", "-c", SANDBOX, "sandbox", str(root), image["User"]]
     command = [*namespaces, *sandbox, *image["Entrypoint"], *image["Cmd"]]
-    log = tmp_path / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
             wait_until_ready(client, process, log)
-            (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-            yield Container(client, process, int(child))
+            (child,) = children(process)
+            yield Container(client, process, child)
     finally:
+        stop(process)
+
+
+def children(process: subprocess.Popen[bytes]) -> list[int]:
+    """Return the process that `unshare` has made, which is the container's process 1; none when it has ended."""
+    if process.poll() is not None:
+        return []
+    return list(map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()))
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Kill a container, and return once it has ended."""
+    # Process 1 takes all others with it, but survives `unshare`: the change of user clears what --kill-child asks for.
+    inside = children(process)
+    for child in inside:
+        os.kill(child, signal.SIGKILL)
+    if not inside:
         process.kill()
-        process.wait()
+    # Only after process 1 does `unshare` end, and only after all others does process 1.
+    process.wait(timeout=20)
+
+
+def members(namespace: str) -> list[int]:
+    """Return the processes of a process namespace."""
+    found = []
+    for link in Path("/proc").glob("[0-9]*/ns/pid"):
+        with contextlib.suppress(OSError):
+            if str(link.readlink()) == namespace:
+                found.append(int(link.parts[2]))
+    return found
 
 
 def wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -198,6 +232,14 @@ def test_it_runs_as_nobody_in_particular(container: Container) -> None:
     assert status["Uid"] == status["Gid"] == ["65532"] * 4
     assert status["CapEff"] == ["0" * 16]
     assert status["NoNewPrivs"] == ["1"]
+
+
+def test_a_container_leaves_no_process_behind(image: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    with started(image, root, tmp_path / "log") as running:
+        namespace = str(Path(f"/proc/{running.pid}/ns/pid").readlink())
+        assert len(members(namespace)) > 1
+
+    assert members(namespace) == []
 
 
 def test_a_termination_signal_ends_it_with_success(container: Container) -> None:

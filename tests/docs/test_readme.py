@@ -1,12 +1,16 @@
 """The README says what the code says, in both directions, and its commands do what it says they do."""
 
+import contextlib
 import doctest
 import json
 import os
 import re
 import shlex
+import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -267,9 +271,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Live]:
 
 def run(command: str, live: serving.Live, folder: Path = toolbox.ROOT) -> str:
     """Run a command as a reader would, after activating the environment."""
-    search = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    search = f"{Path(sys.executable).parent}{os.pathsep}{toolbox.SEARCH}"
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command.replace(ADDRESS, live.url)],
+        [toolbox.path("bash"), "-euo", "pipefail", "-c", command.replace(ADDRESS, live.url)],
         cwd=folder,
         env={**os.environ, "PATH": search},
         capture_output=True,
@@ -281,21 +285,81 @@ def run(command: str, live: serving.Live, folder: Path = toolbox.ROOT) -> str:
 
 
 def test_the_quickstart_is_two_commands() -> None:
-    quickstart = [line for line in commands() if line in section("Quickstart")]
-    assert [line.split()[0] for line in quickstart] == ["make", "curl"]
+    assert [line for line in commands() if line in section("Quickstart")] == [quickstart("make"), quickstart("curl")]
+
+
+def quickstart(word: str) -> str:
+    """Return the command of the quickstart that begins with a word."""
+    (command,) = [line for line in section("Quickstart").splitlines() if line.startswith(f"{word} ")]
+    return command
+
+
+def post(base: str) -> httpx.Response:
+    """Send the request that the quickstart shows to a service that may still be starting."""
+    _, url, header, content_type, data, body = shlex.split(quickstart("curl"))
+    assert (url, header, data) == (f"{ADDRESS}/recommend", "-H", "-d")
+    name, _, value = content_type.partition(": ")
+    with httpx.Client(transport=httpx.HTTPTransport(retries=5), trust_env=False) as client:
+        return client.post(url.replace(ADDRESS, base), content=body, headers={name: value})
+
+
+def not_as_shown(answer: httpx.Response) -> list[str]:
+    """Return where an answer differs from the one that the quickstart shows."""
+    (excerpt,) = blocks("json")
+    assert answer.status_code == 200
+    return missing(json.loads(excerpt), answer.json())
 
 
 def test_the_request_gets_the_answer_that_is_shown(live: serving.Live) -> None:
-    (command,) = [line for line in commands() if line.startswith("curl ")]
-    _, url, header, content_type, data, body = shlex.split(command)
-    assert (url, header, data) == (f"{ADDRESS}/recommend", "-H", "-d")
-    name, _, value = content_type.partition(": ")
-    answer = httpx.post(url.replace(ADDRESS, live.url), content=body, headers={name: value})
-    (excerpt,) = blocks("json")
-    assert answer.status_code == 200
-    assert missing(json.loads(excerpt), answer.json()) == []
-    if toolbox.find("curl"):
-        assert run(command, live) == answer.text
+    assert not_as_shown(post(live.url)) == []
+
+
+@pytest.mark.tool("bash", "curl")
+def test_curl_gets_the_same_answer(live: serving.Live) -> None:
+    assert run(quickstart("curl"), live) == post(live.url).text
+
+
+def test_make_run_serves_the_request_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    # The old file is taken as it is, so that make installs nothing into the environment that runs this.
+    only_serve = ["--old-file=.venv/.run", f"BIN={Path(sys.executable).parent}"]
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("TRIVIUM_", "MAKE", "MFLAGS"))
+    }
+    said = tmp_path / "said"
+    with said.open("wb") as output:
+        make = subprocess.Popen(
+            [*shlex.split(quickstart("make")), *only_serve],
+            cwd=toolbox.ROOT,
+            env=inherited | {"HOST": "127.0.0.1", "PORT": str(port)},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        url = printed_address(make, said)
+        assert url == f"http://127.0.0.1:{port}"
+        assert not_as_shown(post(url)) == []
+        make.terminate()
+        make.wait(timeout=10)
+        # Signal 0 only asks whether the group of make and all that it started has anybody left.
+        with pytest.raises(ProcessLookupError):
+            os.killpg(make.pid, 0)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(make.pid, signal.SIGKILL)
+        make.wait()
+
+
+def printed_address(process: subprocess.Popen[bytes], said: Path) -> str:
+    """Return the address that a service tells its reader."""
+    deadline = time.monotonic() + 20
+    while process.poll() is None and time.monotonic() < deadline:
+        if found := re.search(r"^Trivium \S+ on (\S+), ", said.read_text(), flags=re.MULTILINE):
+            return found[1]
+        time.sleep(0.05)
+    raise AssertionError(f"no address was printed (exit code {process.poll()}):\n{said.read_text()}")
 
 
 def missing(shown: Any, real: Any, place: str = "") -> list[str]:
@@ -325,6 +389,7 @@ def test_an_excerpt_that_says_something_else_is_noticed() -> None:
         assert missing(wrong, real) != []
 
 
+@pytest.mark.tool("bash")
 def test_the_commands_run_in_their_order(live: serving.Live, tmp_path: Path) -> None:
     before: set[Path] = set()
     for command in [line for line in commands() if "trivium " in line]:

@@ -105,7 +105,7 @@ def test_names_asked_for_are_not_kept_for_ever() -> None:
     before = len(snapshot._provider_misses), len(snapshot._lookup_cache)  # noqa: SLF001 - what would grow
     for number in range(50):
         figures(f"our-own-{number}b")
-    assert (len(snapshot._provider_misses), len(snapshot._lookup_cache)) == before  # noqa: SLF001
+    assert (len(snapshot._provider_misses), len(snapshot._lookup_cache)) == before  # noqa: SLF001 - what would grow
 
 
 def test_no_network_and_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:

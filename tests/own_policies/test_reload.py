@@ -260,7 +260,7 @@ def test_under_load_no_request_fails_and_each_answer_comes_from_one_set(
         with load(live.url) as threads:
             for name in [*SETS, *reversed(SETS)][1:]:
                 put(own, SETS[name])
-                until(lambda name=name: policies(client.get("/policies")) == described(SETS[name])[0])  # type: ignore[misc]
+                until(lambda name=name: policies(client.get("/policies")) == described(SETS[name])[0])  # type: ignore[misc]  # mypy infers no such lambda
                 time.sleep(0.1)
                 put(own, BROKEN)
                 until(lambda: watched.metric("trivium_policy_reload_failed") == [1])

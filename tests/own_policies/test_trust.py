@@ -84,7 +84,7 @@ def test_signed_policies_serve_and_what_is_not_trusted_never_does(directory: Pat
     with serving.live(tmp_path, **environment) as live, httpx.Client(base_url=live.url) as client:
         watched = Watched(live, client)
         for kind, (_, problem) in UNTRUSTED.items():
-            line = watched.await_reload(lambda kind=kind: publish(directory, tampered(kind)))  # type: ignore[misc]
+            line = watched.await_reload(lambda kind=kind: publish(directory, tampered(kind)))  # type: ignore[misc]  # mypy infers no such lambda
             assert (kind, line["result"]) == (kind, "failed")
             assert line["problems"][0].startswith(problem)
             assert watched.served() == {"1.0.0": "active"}
@@ -173,7 +173,7 @@ def test_exactly_the_pinned_digests_are_served(directory: Path, tmp_path: Path) 
     with serving.live(tmp_path, **environment) as live, httpx.Client(base_url=live.url) as client:
         watched = Watched(live, client)
         for problem, files in cases.items():
-            line = watched.await_reload(lambda files=files: publish(directory, files))  # type: ignore[misc]
+            line = watched.await_reload(lambda files=files: publish(directory, files))  # type: ignore[misc]  # mypy infers no such lambda
             assert line["problems"][0].startswith(problem)
         assert (
             watched.await_reload(lambda: publish(directory, {**both, "two.yaml": "# A comment.\n" + TWO}))["result"]

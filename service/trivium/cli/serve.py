@@ -73,8 +73,8 @@ def _listen_soon() -> None:
 
 def _run(address: str, port: int) -> None:
     from granian import Granian  # noqa: PLC0415 - only serving needs the server
-    from granian.constants import HTTPModes, Interfaces, Loops  # noqa: PLC0415
-    from granian.log import LogLevels  # noqa: PLC0415
+    from granian.constants import HTTPModes, Interfaces, Loops  # noqa: PLC0415 - only serving needs the server
+    from granian.log import LogLevels  # noqa: PLC0415 - only serving needs the server
 
     server = Granian(
         "trivium.api.app:create_app",
