@@ -47,14 +47,20 @@ class TriviumError(Exception):
 
 
 class InvalidInputError(TriviumError):
-    """A caller's input is wrong; `errors` names every bad field, or the first hundred and that there are more."""
+    """A caller's input is wrong.
+
+    Attributes:
+        errors: every bad field, or the first hundred and a last entry `too_many`.
+        more: whether there are more than these.
+    """
 
     code = "invalid_input"
 
     def __init__(self, errors: Iterable[FieldError]) -> None:
         pending = iter(errors)  # found one by one, so that looking stops at the limit too
         self.errors = tuple(islice(pending, MOST_ERRORS))
-        if next(pending, None) is not None:
+        self.more = next(pending, None) is not None
+        if self.more:
             self.errors += (FieldError("too_many", f"these are the first {MOST_ERRORS}; there are more", pointer=""),)
         super().__init__(
             "; ".join(f"{error.pointer or error.parameter or 'body'}: {error.detail}" for error in self.errors)

@@ -15,6 +15,7 @@ from api.serving import JSON, Inside, Live, named, problem
 from trivium import Advisor, Explain, Profile, Recommendation
 from trivium.advisor import Advice
 from trivium.api.app import CONTRACT
+from trivium.api.examples import LARGE_BATCH, UNMAPPABLE, WRONG_BATCH, WRONG_MAP, WRONG_PROFILE
 from trivium.api.problems import PROBLEM_TYPES
 from trivium.profile import FIELDS
 
@@ -127,6 +128,24 @@ def test_every_bad_field_is_named_at_once_with_what_was_meant(way: Inside) -> No
 def test_all_fields_can_be_wrong_together(way: Inside) -> None:
     found = problem(way.client.post("/recommend", json={name: [] for name in FIELDS}), 400, "invalid-input")
     assert named(found) == sorted((f"/{name}", "wrong_type") for name in FIELDS)
+
+
+@pytest.mark.parametrize("count", [99, 100, 101, 300])
+def test_more_than_a_hundred_things_are_not_listed_but_told(way: Inside, count: int) -> None:
+    many = {f"unheard_of_{number}": "1" for number in range(count)}
+    for response, place in (
+        (way.client.post("/recommend", json=many), "pointer"),
+        (way.client.post("/recommend", json={}, params=many), "parameter"),
+    ):
+        found = problem(response, 400, "invalid-input")
+        codes = [error["code"] for error in found["errors"]]
+        if count <= 100:
+            assert (found["detail"], len(codes)) == (f"{count} things are wrong with the input.", count)
+        else:
+            assert found["detail"] == "More than 100 things are wrong with the input; the first 100 are listed."
+            assert codes == ["unknown_field"] * 100 + ["too_many"]
+        listed = [error[place].removeprefix("/") for error in found["errors"][:100]]
+        assert listed == list(many)[:100]
 
 
 @pytest.mark.parametrize(
@@ -463,6 +482,55 @@ def test_every_type_of_problem_can_be_met_and_explains_itself(aged: Inside, code
     assert explained.status_code == 200
     shared = {name: found[name] for name in ("type", "code", "status", "title")}
     assert explained.json() == shared | {"description": PROBLEM_TYPES[code].description}
+
+
+def examples() -> Iterator[Any]:
+    """Yield each operation with each of its examples of a problem."""
+    for method, path in OPERATIONS:
+        for response in PATHS[path][method.lower()]["responses"].values():
+            for example in response.get("content", {}).get("application/problem+json", {}).get("examples", {}).values():
+                yield pytest.param(method, path, example["value"], id=f"{method} {path} {example['value']['code']}")
+
+
+BODIES: dict[str, tuple[Any, Any]] = {
+    "/recommend": ({}, WRONG_PROFILE),
+    "/recommend/batch": ({"profiles": [{}]}, WRONG_BATCH),
+    "/policies/{version}/map": ({"x": "requests_per_day", "y": "labeled_examples"}, WRONG_MAP),
+}
+
+
+def meet(service: Inside, aged: Inside, method: str, path: str, code: str) -> httpx.Response:
+    """Ask an operation so that it has a problem."""
+    fine, wrong = BODIES.get(path, (None, None))
+    chosen = {"policy": "1.0.0"} if code == "policy-retired" else {} if "{" in path else {"policy": "9"}
+    asked: dict[str, dict[str, Any]] = {
+        "invalid-input": {"json": wrong} if wrong else {"params": {"pretty": "true"}},
+        "unknown-policy": {"json": fine, "params": chosen},
+        "unknown-code": {},
+        "unknown-problem": {},
+        "not-acceptable": {"json": fine, "headers": {"Accept": "image/png"}},
+        "not-mappable": {"json": UNMAPPABLE},
+        "policy-retired": {"json": fine, "params": chosen},
+        "too-large": {"content": b" " * (1 << 21), "headers": JSON} if "batch" not in path else {"json": LARGE_BATCH},
+        "unsupported-media-type": {"content": b"{}", "headers": {"Content-Type": "text/plain"}},
+    }
+    if code not in asked:
+        return MET[code](service)
+    version = "9" if code == "unknown-policy" else "1.0.0"
+    name = {"unknown-code": "HIGH_VOLUM", "unknown-problem": "too-larg"}.get(code, "HIGH_VOLUME")
+    client = (aged if code == "policy-retired" else service).client
+    return client.request(method, path.format(version=version, a=version, b=version, code=name), **asked[code])
+
+
+@pytest.mark.parametrize(("method", "path", "example"), list(examples()))
+def test_the_example_of_an_error_is_what_the_service_says(
+    service: Inside, aged: Inside, method: str, path: str, example: dict[str, Any]
+) -> None:
+    found = problem(meet(service, aged, method, path, example["code"]), example["status"], example["code"])
+    assert found | {name: example[name] for name in ("request_id", "instance")} == example
+    assert example["instance"].endswith(example["request_id"])
+    if "requestBody" not in PATHS[path][method.lower()]:
+        assert all("parameter" in error for error in example.get("errors", []))
 
 
 @pytest.mark.parametrize("path", ["/recommend", "/recommend/batch"])

@@ -217,6 +217,7 @@ def test_the_lookup_of_fields_tells_the_bounds_of_the_schema(service: Inside) ->
     entries = service.client.get("/inputs").json()["inputs"]
     stated_fields = [name for name in properties if name not in {"id", "costs"}]
     assert [entry["name"] for entry in entries if entry["derived_from"] is None] == stated_fields
+    assert [entry["name"] for entry in entries if entry["derived_from"] == "costs"] == ["payback_months"]
     for entry in entries:
         if entry["derived_from"] is not None:
             assert entry["derived_from"] in properties
@@ -225,6 +226,48 @@ def test_the_lookup_of_fields_tells_the_bounds_of_the_schema(service: Inside) ->
         assert entry["type"] == ("choice" if "enum" in stated else stated["type"])
         assert (entry["minimum"], entry["maximum"]) == (stated.get("minimum"), stated.get("maximum"))
         assert sorted(entry["choices"] or []) == sorted(stated.get("enum", []))
+
+
+def test_the_lookup_of_fields_has_the_rest_of_the_profile_too(service: Inside) -> None:
+    others = {entry["name"]: entry for entry in service.client.get("/inputs").json()["other_fields"]}
+    costs = {f"costs.{name}": schema for name, schema in SCHEMAS["Costs"]["properties"].items()}
+    rest = {"id": SCHEMAS["Profile"]["properties"]["id"]} | costs
+    assert list(others) == list(rest)
+    for name, entry in others.items():
+        stated = rest[name]["anyOf"][0]
+        assert entry["type"] == {"string": "text"}.get(stated["type"], stated["type"])
+        assert entry["description"].lower() == rest[name]["description"].lower()
+        bounds = (stated.get("minimum"), stated.get("maximum"), stated.get("maxLength"))
+        assert (entry["minimum"], entry["maximum"], entry["max_length"]) == bounds
+
+
+def test_an_item_of_a_batch_is_of_the_kind_that_its_status_says(service: Inside) -> None:
+    schema = SCHEMAS["BatchResult"]["properties"]["items"]["items"]
+    mapping = schema["discriminator"]["mapping"]
+    assert schema["discriminator"]["propertyName"] == "status"
+    assert sorted(mapping.values()) == sorted(option["$ref"] for option in schema["oneOf"])
+    decided, wrong = service.client.post("/recommend/batch", json={"profiles": [{}, 1]}).json()["items"]
+    for item, kind in ((decided, "ok"), (wrong, "error")):
+        assert item["status"] == kind
+        assert validator({"$ref": mapping[kind]}).is_valid(item)
+        (other,) = mapping.keys() - {kind}
+        assert not validator({"$ref": mapping[other]}).is_valid(item)
+        assert not validator(schema).is_valid(item | {"status": other})
+        for member in ("status", "index", "result" if kind == "ok" else "error"):
+            assert not validator(schema).is_valid({name: value for name, value in item.items() if name != member})
+
+
+def test_the_examples_of_the_contract_itself_are_parts_of_it(service: Inside) -> None:
+    for name, media in (("read_contract_json", "application/json"), ("read_contract_yaml", "application/yaml")):
+        example = OPERATIONS[name]["responses"]["200"]["content"][media]["example"]
+        assert example["openapi"] == DOCUMENT["openapi"]
+        assert example["info"].items() <= DOCUMENT["info"].items()
+        ((path, methods),) = example["paths"].items()
+        ((method, operation),) = methods.items()
+        assert operation.items() <= DOCUMENT["paths"][path][method].items()
+    page = service.client.get("/docs").text
+    for line in OPERATIONS["read_docs"]["responses"]["200"]["content"]["text/html"]["example"].splitlines():
+        assert line in page
 
 
 @pytest.mark.parametrize(

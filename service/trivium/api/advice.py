@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import datetime as dt
 from email.utils import format_datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
 
 from trivium.advisor import Advice, Advisor, encode
-from trivium.api.contract import JSON, SELECTOR, Operation, Reply, describes
-from trivium.api.examples import BATCH_EXAMPLES, INDEED, PROFILE_EXAMPLES, SUPPORT
+from trivium.api.contract import JSON, SELECTOR, Meet, Operation, Reply, describes
+from trivium.api.examples import (
+    BATCH_EXAMPLES,
+    INDEED,
+    LARGE_BATCH,
+    PROFILE_EXAMPLES,
+    SUPPORT,
+    WRONG_BATCH,
+    WRONG_PROFILE,
+)
 from trivium.api.negotiation import read_query, reply
 from trivium.api.problems import ProblemError, to_problem
 from trivium.api.service import Service
 from trivium.decoding import NO_NEWLINE, decode
 from trivium.errors import FieldError, InvalidInputError
+from trivium.policy import Lifecycle, RetiredPolicyError, Served
 from trivium.profile import Profile, make_profile, parse_profile
 from trivium.recommendation import Explain, Recommendation
 
@@ -59,7 +68,8 @@ class BatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Many profiles at once.
 
     Attributes:
-        profiles: the use cases; each is checked on its own.
+        profiles: the use cases; each is checked on its own. How many are taken at once is set by the deployment, by
+            default 1000; more are answered with 413, and `limit` says how many.
         defaults: fields for all of them; a profile's own field wins, and its null means unknown.
     """
 
@@ -78,14 +88,35 @@ class ItemError(msgspec.Struct, frozen=True):
     errors: list[FieldError]
 
 
-class BatchItem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One profile's result, or what is wrong with it."""
+class SucceededItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="status", tag="ok"):
+    """A profile that was decided.
+
+    Attributes:
+        index: its place among the profiles sent, from 0.
+        id: its id, when it has one.
+        result: the recommendation.
+    """
 
     index: int
-    status: Literal["ok", "error"]
     id: str | None = None
-    result: Recommendation | None = None
-    error: ItemError | None = None
+    result: Recommendation
+
+
+class FailedItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="status", tag="error"):
+    """A profile that is wrong.
+
+    Attributes:
+        index: its place among the profiles sent, from 0.
+        id: its id, when it has one.
+        error: what is wrong with it.
+    """
+
+    index: int
+    id: str | None = None
+    error: ItemError
+
+
+BatchItem: TypeAlias = SucceededItem | FailedItem
 
 
 class BatchSummary(msgspec.Struct, frozen=True):
@@ -111,7 +142,17 @@ _DECISION_HEADERS = {
 SUGGESTING = 50
 """How many bad profiles of a batch get suggestions; looking for them takes longer than deciding."""
 
-_PROBLEMS = ("unknown-policy", "policy-retired")
+
+def _ask_a_retired_policy(service: Service) -> None:
+    oldest = next(iter(service.registry.by_version.values()))
+    retired = Lifecycle(status="retired", successor=service.default.policy.version)
+    raise RetiredPolicyError(Served(oldest.policy, retired))
+
+
+_PROBLEMS: dict[str, Meet] = {
+    "unknown-policy": lambda service: service.advisor("9"),
+    "policy-retired": _ask_a_retired_policy,
+}
 
 RECOMMEND = Operation(
     id="recommend",
@@ -130,7 +171,7 @@ RECOMMEND = Operation(
             headers=_DECISION_HEADERS,
         )
     },
-    problems=_PROBLEMS,
+    problems=_PROBLEMS | {"invalid-input": lambda _: parse_profile(msgspec.json.encode(WRONG_PROFILE))},
     links={
         "policy": {"operationId": "read_policy", "parameters": {"version": "$response.body#/policy/version"}},
         "code": {"operationId": "read_code", "parameters": {"code": "$response.body#/rationale/0/code"}},
@@ -142,7 +183,8 @@ RECOMMEND_BATCH = Operation(
     tag="advice",
     summary="Recommend a strategy for each of many use cases",
     description="Answers 200 with one item for each profile, in the order sent: its result, or what is wrong with it. "
-    "An error of one item does not touch the others; the header X-Batch-Failed counts them.",
+    "An error of one item does not touch the others; the header X-Batch-Failed counts them. The deployment sets how "
+    "many profiles it takes at once, by default 1000; more are answered with 413.",
     query=AdviceQuery,
     body=BatchRequest,
     body_examples=BATCH_EXAMPLES,
@@ -156,7 +198,11 @@ RECOMMEND_BATCH = Operation(
             headers={**_DECISION_HEADERS, "X-Batch-Failed": "How many items are errors."},
         )
     },
-    problems=_PROBLEMS,
+    problems=_PROBLEMS
+    | {
+        "invalid-input": lambda service: _read_batch(msgspec.json.encode(WRONG_BATCH), service.settings.max_batch),
+        "too-large": lambda service: _read_batch(msgspec.json.encode(LARGE_BATCH), service.settings.max_batch),
+    },
 )
 
 
@@ -227,8 +273,8 @@ def _answer_batch(
         else:
             body, advice = advisor.answer(profile, explain)
             given.append(advice)
-            item = BatchItem(index, "ok", profile.id, msgspec.Raw(body))  # type: ignore[arg-type]  # encoded already
-            items.append(encode(item))
+            result: Any = msgspec.Raw(body)  # encoded already
+            items.append(encode(SucceededItem(index=index, id=profile.id, result=result)))
     strategies: dict[str, int] = dict.fromkeys(advisor.policy.strategies, 0)
     for advice in given:
         strategies[advice.template.strategy] += 1
@@ -236,12 +282,11 @@ def _answer_batch(
     return b'{"items":[%b],"summary":%b}' % (b",".join(items), msgspec.json.encode(summary)), given
 
 
-def _failed(index: int, fields: Any, error: InvalidInputError) -> BatchItem:
+def _failed(index: int, fields: Any, error: InvalidInputError) -> FailedItem:
     own_id = fields.get("id") if isinstance(fields, dict) else None
     problem = to_problem(error)
-    return BatchItem(
-        index,
-        "error",
-        own_id if isinstance(own_id, str) else None,
+    return FailedItem(
+        index=index,
+        id=own_id if isinstance(own_id, str) else None,
         error=ItemError(problem.kind.code, problem.detail, list(error.errors)),
     )

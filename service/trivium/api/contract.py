@@ -22,6 +22,10 @@ SELECTOR = r"^(latest|\d{1,6}(\.\d{1,6}){0,2})$"
 """What names a policy: a version, the beginning of one, or `latest`."""
 
 
+Meet: TypeAlias = Callable[[Service], object]
+"""Meets a problem: raises what a request that has it raises."""
+
+
 class Reply(msgspec.Struct, frozen=True):
     """A response.
 
@@ -56,7 +60,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         summary: what it does, in a line.
         description: what a caller should know.
         replies: by status, the successful responses.
-        problems: codes of the problems it can answer with, beside those every operation has.
+        problems: by code, the problems it can answer with beside those every operation has, and those that it has for
+            reasons of its own; each with what meets it, for the example.
         path: its path parameters.
         query: a struct with one field per query parameter.
         body: the type of the JSON body.
@@ -69,7 +74,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     description: str
     replies: dict[int, Reply]
-    problems: tuple[str, ...] = ()
+    problems: dict[str, Meet] = {}
     path: dict[str, PathParameter] = {}
     query: type[msgspec.Struct] | None = None
     body: Any = None

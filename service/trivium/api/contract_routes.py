@@ -11,7 +11,9 @@ from litestar.di import NamedDependency
 
 from trivium.api.contract import HTML, JSON, YAML, Operation, Reply, describes
 from trivium.api.negotiation import reply_tagged
-from trivium.api.schema import Contract
+from trivium.api.operations import LIVE
+from trivium.api.schema import API_VERSION, Contract
+from trivium.api.service import Service
 
 
 class OpenApiDocument(msgspec.Struct, frozen=True):
@@ -19,11 +21,27 @@ class OpenApiDocument(msgspec.Struct, frozen=True):
 
     Attributes:
         openapi: the version of the specification.
+        info: title, version and description of the API.
+        paths: the operations, by path and method.
     """
 
     openapi: str
+    info: dict[str, Any]
+    paths: dict[str, dict[str, Any]]
 
 
+def _beginning(_: Service) -> OpenApiDocument:
+    """Return the document of one operation."""
+    live = {"operationId": LIVE.id, "tags": [LIVE.tag], "summary": LIVE.summary, "description": LIVE.description}
+    return OpenApiDocument("3.1.0", {"title": "Trivium", "version": API_VERSION}, {"/livez": {"get": live}})
+
+
+_PAGE = f"""\
+<!doctype html><html lang="en"><meta charset="utf-8"><title>Trivium API</title>
+<h1>Trivium API {API_VERSION}</h1>
+<section id="live"><h3><b>GET</b> <code>/livez</code></h3>
+<p><strong>{LIVE.summary}.</strong> {LIVE.description}</p>
+"""
 _ETAG = {"ETag": "Changes when the contract does."}
 
 CONTRACT_JSON = Operation(
@@ -32,7 +50,7 @@ CONTRACT_JSON = Operation(
     summary="The contract as JSON",
     description="This OpenAPI document.",
     replies={
-        200: Reply("The contract.", {JSON: OpenApiDocument}, example=lambda _: {"openapi": "3.1.0"}, headers=_ETAG),
+        200: Reply("The contract.", {JSON: OpenApiDocument}, example=_beginning, headers=_ETAG),
         304: Reply("The caller has this contract already.", headers=_ETAG),
     },
 )
@@ -42,7 +60,7 @@ CONTRACT_YAML = Operation(
     summary="The contract as YAML",
     description="This OpenAPI document.",
     replies={
-        200: Reply("The contract.", {YAML: OpenApiDocument}, example=lambda _: {"openapi": "3.1.0"}, headers=_ETAG),
+        200: Reply("The contract.", {YAML: OpenApiDocument}, example=_beginning, headers=_ETAG),
         304: Reply("The caller has this contract already.", headers=_ETAG),
     },
 )
@@ -52,7 +70,7 @@ DOCS = Operation(
     summary="The contract as a page",
     description="Every operation with its parameters, bodies and answers; without scripts, so it needs no network.",
     replies={
-        200: Reply("The page.", {HTML: str}, example=lambda _: "<!doctype html>", headers=_ETAG),
+        200: Reply("The page.", {HTML: str}, example=lambda _: _PAGE, headers=_ETAG),
         304: Reply("The caller has this page already.", headers=_ETAG),
     },
 )

@@ -39,3 +39,10 @@ PROFILE_EXAMPLES: dict[str, Any] = {
 BATCH_EXAMPLES: dict[str, Any] = {
     "portfolio": {"defaults": {"primary_goal": "quality"}, "profiles": [INDEED, SUPPORT]},
 }
+
+# Bodies that are refused.
+WRONG_PROFILE: dict[str, Any] = {"labelled_examples": 120, "knowledge_need": "changing_fact", "requests_per_day": -1}
+WRONG_BATCH: dict[str, Any] = {"defaults": {"primary_goal": "qualty"}, "profiles": []}
+LARGE_BATCH: dict[str, Any] = {"profiles": [{}] * 2500}
+WRONG_MAP: dict[str, Any] = {"x": "requests_per_day", "y": "labelled_examples"}
+UNMAPPABLE: dict[str, Any] = {"x": "requests_per_day", "y": "knowledge_tokens"}

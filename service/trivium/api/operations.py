@@ -76,7 +76,9 @@ READY = Operation(
     description="Every served policy decides a test profile. Send no requests while this is not 200.",
     query=ReadinessQuery,
     replies={200: Reply("Ready.", {JSON: Readiness}, example=lambda service: Readiness("ok", service.self_test()))},
-    problems=("not-ready",),
+    problems={
+        "not-ready": lambda _: _all_pass({"policy 2.0.0": "the strategy is not among the reachable ones"}),
+    },
 )
 METRICS = Operation(
     id="metrics",
@@ -113,10 +115,14 @@ async def ready(
     """Can the service decide."""
     query = read_query(request, ReadinessQuery)
     checks = service.self_test()
+    _all_pass(checks)
+    return reply(Readiness("ok", None if query.verbose == "false" else {**checks, **serving.checks()}))
+
+
+def _all_pass(checks: dict[str, str]) -> None:
     failing = [f"{name}: {result}" for name, result in checks.items() if result != "ok"]
     if failing:
         raise ProblemError("not-ready", "; ".join(failing), {"Retry-After": "5"})
-    return reply(Readiness("ok", None if query.verbose == "false" else {**checks, **serving.checks()}))
 
 
 @get("/metrics", **describes(METRICS))

@@ -12,8 +12,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from trivium.api.advice import lifecycle_headers
-from trivium.api.contract import JSON, SELECTOR, Operation, PathParameter, Reply, describes
-from trivium.api.examples import SUPPORT
+from trivium.api.contract import JSON, SELECTOR, Meet, Operation, PathParameter, Reply, describes
+from trivium.api.examples import SUPPORT, UNMAPPABLE, WRONG_MAP
 from trivium.api.negotiation import reply, reply_tagged
 from trivium.api.problems import ProblemError
 from trivium.api.service import Service
@@ -129,6 +129,7 @@ def _summary(service: Service, version: str, *, default: bool) -> PolicySummary:
 
 
 _VERSION = PathParameter("`1.0.0`, `1` for the newest 1.x, or `latest`.", "1.0.0", SELECTOR)
+_UNKNOWN: dict[str, Meet] = {"unknown-policy": lambda service: service.registry.resolve("9")}
 _ETAG = {"ETag": "The digest of the policy document.", "Cache-Control": "Revalidate before use."}
 
 LIST_POLICIES = Operation(
@@ -155,7 +156,7 @@ READ_POLICY = Operation(
         ),
         304: Reply("The caller has this document already.", headers=_ETAG),
     },
-    problems=("unknown-policy",),
+    problems=_UNKNOWN,
 )
 DIFF_POLICIES = Operation(
     id="diff_policies",
@@ -168,7 +169,7 @@ DIFF_POLICIES = Operation(
         "b": PathParameter("The newer version.", "latest", SELECTOR),
     },
     replies={200: Reply("The difference.", {JSON: Difference}, example=_example_diff)},
-    problems=("unknown-policy",),
+    problems=_UNKNOWN,
 )
 MAP_POLICY = Operation(
     id="map_policy",
@@ -187,7 +188,11 @@ MAP_POLICY = Operation(
             ),
         )
     },
-    problems=("unknown-policy", "not-mappable"),
+    problems=_UNKNOWN
+    | {
+        "invalid-input": lambda _: decode(msgspec.json.encode(WRONG_MAP), _MAP),
+        "not-mappable": lambda service: _map(service, "1.0.0", msgspec.json.encode(UNMAPPABLE)),
+    },
 )
 
 
@@ -218,8 +223,12 @@ async def map_policy(
     request: Request[Any, Any, Any], version: FromPath[str], service: NamedDependency[Service]
 ) -> Response[bytes]:
     """Map the strategies over two inputs."""
+    return reply(_map(service, version, await request.body()))
+
+
+def _map(service: Service, version: str, body: bytes) -> StrategyMap:
     policy = service.registry.resolve(version).policy
-    asked = decode(await request.body(), _MAP)
+    asked = decode(body, _MAP)
     profile = asked.profile or Profile()
     stated = service.advisors[policy.version].stated(profile)
     for axis in (asked.x, asked.y):
@@ -229,4 +238,4 @@ async def map_policy(
             )
     if asked.x == asked.y:
         raise ProblemError("not-mappable", "x and y must be two different inputs.")
-    return reply(strategy_map(policy, asked.x, asked.y, stated))
+    return strategy_map(policy, asked.x, asked.y, stated)

@@ -9,7 +9,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
-from trivium.errors import FieldError, InvalidInputError
+from trivium.errors import MOST_ERRORS, FieldError, InvalidInputError
 from trivium.policy import RetiredPolicyError, UnknownPolicyError
 
 
@@ -48,7 +48,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
         instance: URI of this occurrence.
         code: the kind of problem as a stable word.
         request_id: the id of the request, also in the header X-Request-ID and in the log.
-        errors: every bad field or parameter.
+        errors: every bad field or parameter, or the first hundred and a last entry `too_many`.
         limit: the limit that was passed, for `too-large`.
         supported: what is supported instead, for `unsupported-media-type` and `not-acceptable`.
     """
@@ -121,9 +121,7 @@ def to_problem(error: Exception) -> ProblemError:  # noqa: PLR0911 - one return 
         case ProblemError():
             return error
         case InvalidInputError():
-            count = len(error.errors)
-            detail = "1 thing is wrong with the input." if count == 1 else f"{count} things are wrong with the input."
-            return ProblemError("invalid-input", detail, errors=list(error.errors))
+            return ProblemError("invalid-input", _count(error), errors=list(error.errors))
         case RetiredPolicyError():
             return ProblemError("policy-retired", f"{error}.")
         case UnknownPolicyError():
@@ -156,7 +154,7 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     """Answer any exception with its problem document."""
     if isinstance(error, RequestEntityTooLarge):
         limit = request.app.state.serving.settings.max_body_bytes
-        error = ProblemError("too-large", f"The body has more than {limit} bytes.", limit=limit)
+        error = too_large(limit)
     problem = to_problem(error)
     state = request.scope["state"]
     state["problem"] = problem.kind.code
@@ -165,6 +163,18 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     body = msgspec.json.encode(document(problem, state.get("request_id", "")))
     headers = {"Cache-Control": "no-store", **problem.headers}
     return Response(body, status_code=problem.kind.status, media_type=PROBLEM_JSON, headers=headers)
+
+
+def too_large(limit: int) -> ProblemError:
+    """Return the problem of a body beyond the limit."""
+    return ProblemError("too-large", f"The body has more than {limit} bytes.", limit=limit)
+
+
+def _count(error: InvalidInputError) -> str:
+    if error.more:
+        return f"More than {MOST_ERRORS} things are wrong with the input; the first {MOST_ERRORS} are listed."
+    count = len(error.errors)
+    return "1 thing is wrong with the input." if count == 1 else f"{count} things are wrong with the input."
 
 
 def _method_not_allowed(error: MethodNotAllowedException) -> ProblemError:

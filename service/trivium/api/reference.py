@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -13,9 +15,10 @@ from trivium.api.contract import JSON, Operation, PathParameter, Reply, describe
 from trivium.api.negotiation import reply
 from trivium.api.problems import PROBLEM_TYPES, ProblemError, ProblemType
 from trivium.api.service import Service
+from trivium.economics import Costs
 from trivium.policy import CompiledInput
 from trivium.policy.document import nearest_name
-from trivium.profile import COUNTS, FIELD_TEXTS, MOST, VOCABULARY
+from trivium.profile import COUNTS, FIELD_TEXTS, MOST, PAYBACK, VOCABULARY, Profile
 from trivium.recommendation import Citation, Range
 
 
@@ -62,7 +65,7 @@ class InputBands(msgspec.Struct, frozen=True):
 
 
 class InputEntry(msgspec.Struct, frozen=True):
-    """A field of the profile: enough to draw a form.
+    """What a policy can read: a field of the profile, or what is derived from one. Enough to draw a form.
 
     Attributes:
         name: the field.
@@ -73,7 +76,7 @@ class InputEntry(msgspec.Struct, frozen=True):
         minimum: of numbers.
         maximum: of numbers.
         choices: the words it may be.
-        derived_from: the field it is computed from, when a profile cannot state it.
+        derived_from: the field to ask for in its place: this one is computed from it, and no profile states it.
         policies: per served version that reads it, its bands.
     """
 
@@ -89,10 +92,36 @@ class InputEntry(msgspec.Struct, frozen=True):
     policies: dict[str, InputBands]
 
 
+class OtherField(msgspec.Struct, frozen=True):
+    """A field of the profile that no policy reads itself.
+
+    Attributes:
+        name: the field; `costs.model` is the member `model` of `costs`.
+        type: what kind of value it takes.
+        description: what it means; prices are in USD.
+        minimum: of numbers.
+        maximum: of numbers.
+        max_length: of texts, in characters.
+    """
+
+    name: str
+    type: Literal["number", "integer", "text"]
+    description: str
+    minimum: float | None
+    maximum: float | None
+    max_length: int | None
+
+
 class InputList(msgspec.Struct, frozen=True):
-    """The fields of the profile."""
+    """The fields of the profile.
+
+    Attributes:
+        inputs: what policies read.
+        other_fields: the rest: the use case's `id`, and the members of `costs`.
+    """
 
     inputs: list[InputEntry]
+    other_fields: list[OtherField]
 
 
 class ProblemEntry(msgspec.Struct, frozen=True):
@@ -111,8 +140,14 @@ class ProblemList(msgspec.Struct, frozen=True):
     problems: list[ProblemEntry]
 
 
+_TEXTS = FIELD_TEXTS | {
+    f"costs.{name}": text[0].upper() + text[1:]
+    for name, text in re.findall(r"^ +([a-z_]+): (.+)$", Costs.__doc__ or "", flags=re.MULTILINE)
+}
+
+
 def _inputs(service: Service) -> InputList:
-    return InputList([_entry(name, service) for name in VOCABULARY])
+    return InputList([_entry(name, service) for name in VOCABULARY], [*_others(Profile), *_others(Costs, "costs.")])
 
 
 def _entry(name: str, service: Service) -> InputEntry:
@@ -137,9 +172,20 @@ def _entry(name: str, service: Service) -> InputEntry:
         minimum=0 if is_number else None,
         maximum=MOST if is_number else None,
         choices=list(field.choices) or None,
-        derived_from=newest.spec.derived_from if newest else None,
+        derived_from="costs" if name == PAYBACK else None,
         policies={version: _bands(read) for version, read in readers.items()},
     )
+
+
+def _others(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[OtherField]:
+    for field in msgspec.structs.fields(kind):
+        stated = next(iter(getattr(msgspec.inspect.type_info(field.type), "types", ())))
+        name = prefix + field.name
+        if isinstance(stated, msgspec.inspect.StrType):
+            yield OtherField(name, "text", _TEXTS[name], None, None, stated.max_length)
+        elif isinstance(stated, msgspec.inspect.FloatType) and name not in VOCABULARY:
+            number: Literal["integer", "number"] = "integer" if stated.multiple_of == 1 else "number"
+            yield OtherField(name, number, _TEXTS[name], stated.ge, stated.le, None)
 
 
 def _bands(field: CompiledInput) -> InputBands:
@@ -179,13 +225,14 @@ READ_CODE = Operation(
     description="Meaning, lever and source of a code.",
     path={"code": PathParameter("The code.", "HIGH_VOLUME", r"^[A-Z][A-Z0-9_]*$")},
     replies={200: Reply("The code.", {JSON: CodeEntry}, example=lambda service: codes(service)["HIGH_VOLUME"])},
-    problems=("unknown-code",),
+    problems={"unknown-code": lambda service: _code(service, "HIGH_VOLUM")},
 )
 LIST_INPUTS = Operation(
     id="list_inputs",
     tag="reference",
     summary="List the fields of the profile",
-    description="Question, unit, bounds, and the bands of each policy version: enough to draw a form.",
+    description="Question, unit, bounds, and the bands of each policy version: enough to draw a form. An input with "
+    "`derived_from` is not for the form; the field it names is, with its members under `other_fields`.",
     replies={200: Reply("The fields.", {JSON: InputList}, example=_inputs)},
 )
 LIST_PROBLEMS = Operation(
@@ -205,7 +252,7 @@ READ_PROBLEM = Operation(
     replies={
         200: Reply("The problem type.", {JSON: ProblemEntry}, example=lambda _: _problem(PROBLEM_TYPES["too-large"]))
     },
-    problems=("unknown-problem",),
+    problems={"unknown-problem": lambda _: _problem_type("too-larg")},
 )
 
 
@@ -218,10 +265,7 @@ async def list_codes(service: NamedDependency[Service]) -> Response[bytes]:
 @get("/codes/{code:str}", **describes(READ_CODE))
 async def read_code(code: FromPath[str], service: NamedDependency[Service]) -> Response[bytes]:
     """Read one rationale code."""
-    known = codes(service)
-    if code not in known:
-        raise ProblemError("unknown-code", f"No served policy has this code{nearest_name(code[:80], known)}")
-    return reply(known[code])
+    return reply(_code(service, code))
 
 
 @get("/inputs", **describes(LIST_INPUTS))
@@ -239,9 +283,20 @@ async def list_problems() -> Response[bytes]:
 @get("/problems/{code:str}", **describes(READ_PROBLEM))
 async def read_problem(code: FromPath[str]) -> Response[bytes]:
     """Read one problem type."""
+    return reply(_problem_type(code))
+
+
+def _code(service: Service, name: str) -> CodeEntry:
+    known = codes(service)
+    if name not in known:
+        raise ProblemError("unknown-code", f"No served policy has this code{nearest_name(name[:80], known)}")
+    return known[name]
+
+
+def _problem_type(code: str) -> ProblemEntry:
     if code not in PROBLEM_TYPES:
         raise ProblemError("unknown-problem", f"There is no such problem type{nearest_name(code[:80], PROBLEM_TYPES)}")
-    return reply(_problem(PROBLEM_TYPES[code]))
+    return _problem(PROBLEM_TYPES[code])
 
 
 def codes(service: Service) -> dict[str, CodeEntry]:

@@ -6,19 +6,23 @@ examples are what the shipped policies really answer.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import yaml
+from litestar import Request
 
 import trivium
 from trivium.advisor import encode
 from trivium.api import docs, problems
-from trivium.api.contract import Operation, PathParameter, Reply
-from trivium.api.problems import PROBLEM_JSON, PROBLEM_TYPES, ProblemDocument, ProblemError
+from trivium.api.contract import JSON, Operation, PathParameter, Reply
+from trivium.api.negotiation import enforce, read_query
+from trivium.api.problems import PROBLEM_JSON, ProblemDocument, ProblemError
 from trivium.api.service import Service
 from trivium.api.settings import Settings
 
@@ -89,6 +93,7 @@ def _document(routes: Sequence[Any]) -> dict[str, Any]:
         if name in components:
             _describe(components[name], kind)
     _name_numbers(components)
+    _name_unions(components)
     service = Service(Settings(), trivium.POLICIES)
     paths: dict[str, dict[str, Any]] = {}
     for path, method, operation in sorted(operations, key=lambda entry: entry[0]):
@@ -101,7 +106,9 @@ def _document(routes: Sequence[Any]) -> dict[str, Any]:
             "summary": "Prompt engineering, retrieval, fine-tuning, or both: a recommendation with reasons.",
             "description": "Describe an LLM use case as far as you know it; a versioned policy answers which road to "
             "take, why, what to do first, and what would change the answer. Clients should ignore members of responses "
-            "that they do not know: new ones may be added at any time.",
+            "that they do not know: new ones may be added at any time. HEAD is answered wherever GET is. A method that "
+            "a path does not have is answered with 405, and a path that is not here with 404; both are problem "
+            "documents, as every error is. A body may have 1 MiB, unless the deployment sets another limit.",
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/", "description": "This service."}],
@@ -145,7 +152,7 @@ def _operation(operation: Operation, refs: dict[Any, Any], service: Service) -> 
         described["requestBody"] = {"required": True, "content": content}
     described["responses"] = {
         str(status): _reply(operation, reply, refs, service) for status, reply in operation.replies.items()
-    } | _problems(operation.all_problems)
+    } | _problems(operation, service)
     return described
 
 
@@ -191,21 +198,23 @@ def _reply(operation: Operation, reply: Reply, refs: dict[Any, Any], service: Se
     return described
 
 
-def _problems(codes: Sequence[str]) -> dict[str, Any]:
-    by_status: dict[int, list[str]] = {}
-    for code in codes:
-        by_status.setdefault(PROBLEM_TYPES[code].status, []).append(code)
+def _problems(operation: Operation, service: Service) -> dict[str, Any]:
+    by_status: dict[int, list[ProblemError]] = {}
+    for code in operation.all_problems:
+        met = _met(operation, service, code)
+        by_status.setdefault(met.kind.status, []).append(met)
     return {str(status): _problem(same) for status, same in by_status.items()}
 
 
-def _problem(codes: Sequence[str]) -> dict[str, Any]:
-    examples = {}
-    for code in codes:
-        members = _MEMBERS.get(code, {})
-        problem = problems.document(ProblemError(code, PROBLEM_TYPES[code].description, **members), _EXAMPLE_REQUEST)
-        examples[code.replace("-", "_")] = {"value": msgspec.to_builtins(problem)}
+def _problem(met: Sequence[ProblemError]) -> dict[str, Any]:
+    examples = {
+        problem.kind.code.replace("-", "_"): {
+            "value": msgspec.to_builtins(problems.document(problem, _EXAMPLE_REQUEST))
+        }
+        for problem in met
+    }
     return {
-        "description": " ".join(PROBLEM_TYPES[code].description for code in codes),
+        "description": " ".join(problem.kind.description for problem in met),
         "headers": {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}},
         "content": {
             PROBLEM_JSON: {"schema": {"$ref": _REF.format(name=ProblemDocument.__name__)}, "examples": examples}
@@ -214,18 +223,52 @@ def _problem(codes: Sequence[str]) -> dict[str, Any]:
 
 
 _EXAMPLE_REQUEST = "6f1f0c0be0a94b3fb2f7a1a4fd0c2a55"
-_MEMBERS: dict[str, dict[str, Any]] = {
-    "invalid-input": {
-        "errors": [
-            trivium.FieldError(
-                "unknown_field", "unknown field; did you mean `labeled_examples`?", pointer="/labelled_examples"
-            )
-        ]
-    },
-    "too-large": {"limit": 1048576},
-    "unsupported-media-type": {"supported": ["application/json"]},
-    "not-acceptable": {"supported": ["application/json"]},
-}
+
+
+def _met(operation: Operation, service: Service, code: str) -> ProblemError:
+    """Meet a problem: what the service then says is the example."""
+    try:
+        if code in operation.problems:
+            operation.problems[code](service)
+        else:
+            _meet(operation, service, code)
+    except Exception as error:
+        problem = problems.to_problem(error)
+        if problem.kind.code == code:
+            return problem
+        raise ValueError(f"operation {operation.id} met {problem.kind.code} for {code}") from error
+    raise ValueError(f"operation {operation.id} did not meet {code}")
+
+
+def _meet(operation: Operation, service: Service, code: str) -> None:
+    """Raise what every operation can raise."""
+    match code:
+        case "invalid-input":
+            request = _request(operation, query=b"pretty=true")
+            _enforced(request)
+            read_query(request, operation.query or msgspec.Struct)
+        case "not-acceptable":
+            _enforced(_request(operation, accept=b"image/png"))
+        case "unsupported-media-type":
+            _enforced(_request(operation, content_type=b"text/plain"))
+        case "too-large":
+            raise problems.too_large(service.settings.max_body_bytes)
+        case "internal-error":
+            raise RuntimeError
+
+
+def _request(
+    operation: Operation, *, query: bytes = b"", accept: bytes = b"*/*", content_type: bytes = JSON.encode()
+) -> Request[Any, Any, Any]:
+    headers = [(b"accept", accept), (b"content-type", content_type)]
+    handler = SimpleNamespace(opt={"operation": operation})
+    scope: Any = {"type": "http", "query_string": query, "headers": headers, "route_handler": handler, "state": {}}
+    return Request(scope)
+
+
+def _enforced(request: Request[Any, Any, Any]) -> None:
+    with contextlib.suppress(StopIteration):
+        enforce(request).send(None)  # it waits for nothing
 
 
 def _name_numbers(part: Any) -> None:
@@ -241,6 +284,18 @@ def _name_numbers(part: Any) -> None:
     if not isinstance(part, str):
         for below in part if isinstance(part, Iterable) else ():
             _name_numbers(below)
+
+
+def _name_unions(part: Any) -> None:
+    """Say `oneOf` where a discriminator tells which: msgspec's `anyOf` is true too, but generators look for this."""
+    if isinstance(part, dict):
+        if "discriminator" in part:
+            part["oneOf"] = part.pop("anyOf")
+            part["discriminator"] = part.pop("discriminator")
+        part = part.values()
+    if not isinstance(part, str):
+        for below in part if isinstance(part, Iterable) else ():
+            _name_unions(below)
 
 
 def _structs(types: Sequence[Any]) -> dict[str, type[msgspec.Struct]]:

@@ -123,6 +123,7 @@ class Registry:
                     return served
             elif served.version.split(".")[: len(wanted)] == wanted and status != "retired":
                 return served
+        selector = selector[:80]  # a path may be as long as it likes
         raise UnknownPolicyError(f"no policy `{selector}`{nearest_name(selector, [*self.by_version, LATEST])}")
 
     def deciding(self, selector: str | None = None) -> Served:
