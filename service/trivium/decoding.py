@@ -7,8 +7,10 @@ by field.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -21,7 +23,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 def decode_json(body: bytes) -> Any:
-    """Decode JSON of any form.
+    """Decode JSON of any form; numbers beyond all bounds become infinite.
 
     Raises:
         InvalidInputError: the body is not JSON.
@@ -30,9 +32,21 @@ def decode_json(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except RecursionError:
         detail = "the JSON is nested far too deeply"
+    except msgspec.ValidationError as error:  # JSON that msgspec does not take: 1e400
+        try:
+            data = json.loads(body.decode(), parse_constant=_refuse)
+            json.dumps(data, ensure_ascii=False).encode()  # a lone surrogate could not be echoed
+        except (ValueError, RecursionError):
+            detail = f"not JSON: {error}"
+        else:
+            return data
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         detail = f"not JSON: {error}" if body.strip() else "the body is empty: send a JSON object"
     raise InvalidInputError([FieldError("malformed", detail, pointer="")])
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
 
 
 def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
@@ -44,7 +58,11 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     try:
         return decoder.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        raise InvalidInputError(check(decode_json(body), decoder.type)) from None
+        data = decode_json(body)
+        errors = check(data, decoder.type)
+        for first in errors:
+            raise InvalidInputError(chain([first], errors)) from None  # which looks for no more than it lists
+        return msgspec.convert(data, decoder.type, strict=True)  # what is wrong is in a part that is checked later
 
 
 def check(data: Any, kind: type[msgspec.Struct], pointer: str = "", *, suggest: bool = True) -> Iterator[FieldError]:
@@ -96,7 +114,8 @@ def field_error(
     elif message.startswith("Expected `str` of length"):
         code, detail = "too_long", message.replace("Expected `str`", "expected a string")
     elif message.startswith("Expected `str` matching regex"):
-        code, detail = "unknown_value", f"expected a value of the form {message.partition('regex ')[2].strip(chr(39))}"
+        form = _described(kind) or "the form " + message.partition("regex ")[2].strip("'")
+        code, detail = "unknown_value", f"expected {form}"
     elif message.startswith("Expected `array` of length"):
         code, detail = "out_of_range", message.replace("Expected `array`", "expected an array")
     elif "multiple of 1" in message:
@@ -126,6 +145,12 @@ def allowed(kind: Any) -> tuple[str, ...]:
         if words := (meta.extra_json_schema or {}).get("enum"):
             return tuple(words)
     return tuple(word for part in _parts(kind) for word in allowed(part))
+
+
+def _described(kind: Any) -> str:
+    """Return how a type is described, where it is, as the end of a sentence."""
+    described = [meta.description for meta in getattr(kind, "__metadata__", ()) if meta.description]
+    return described[0].rstrip(".") if described else "".join(map(_described, _parts(kind)))
 
 
 def _parts(kind: Any) -> tuple[Any, ...]:

@@ -1,6 +1,5 @@
 """Whatever is sent, every error is one problem document that names all that is wrong, and never a 500."""
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -52,7 +51,10 @@ MALFORMED = {
     "NaN": b'{"requests_per_day": NaN}',
     "Infinity": b'{"requests_per_day": Infinity}',
     "minus Infinity": b'{"requests_per_day": -Infinity}',
-    "1e400": b'{"requests_per_day": 1e400}',
+    "1e400 beside NaN": b'{"requests_per_day": 1e400, "labeled_examples": NaN}',
+    "1e400 beside a lone surrogate": b'{"requests_per_day": 1e400, "id": "\\ud800"}',
+    "1e400 cut off": b'{"requests_per_day": 1e400',
+    "1e400 in the depths": b'{"requests_per_day": 1e400, "id":' + b"[" * 100_000,
     "5000 digits": b'{"labeled_examples": ' + b"9" * 5_000 + b"}",
     "leading zero": b'{"requests_per_day": 01}',
     "not UTF-8": b"\xff\xfe",
@@ -85,6 +87,14 @@ WRONG: dict[bytes, list[tuple[str, str]]] = {
     b'{"knowledge_need": []}': [("/knowledge_need", "wrong_type")],
     b'{"id": {}}': [("/id", "wrong_type")],
     b'{"id": "' + b"x" * 201 + b'"}': [("/id", "too_long")],
+    b'{"requests_per_day": 1e400, "knowledge_need": "non"}': [
+        ("/knowledge_need", "unknown_value"),
+        ("/requests_per_day", "out_of_range"),
+    ],
+    b'{"prompt_tokens": -1e400, "costs": {"training_price": 1e400}}': [
+        ("/costs/training_price", "out_of_range"),
+        ("/prompt_tokens", "out_of_range"),
+    ],
     b'{"a/b~c": 1, "": 2}': [("/", "unknown_field"), ("/a~1b~0c", "unknown_field")],
     b'{"__proto__": {}}': [("/__proto__", "unknown_field")],
 }
@@ -229,6 +239,19 @@ def test_a_wrong_parameter_is_told_what_was_meant(service: Inside) -> None:
         "unknown parameter; did you mean `policy`?",
         "unknown value; did you mean `codes`?",
     ]
+
+
+def test_a_selector_of_the_wrong_form_is_told_in_words(service: Inside) -> None:
+    found = problem(service.client.post("/recommend?policy=v2", json={}), 400, "invalid-input")
+    (error,) = found["errors"]
+    assert error["detail"].startswith("expected `1.0.0`, `1` or `1.0`")
+
+
+def test_an_endless_number_in_a_batch_spoils_its_own_item_only(service: Inside) -> None:
+    batch = b'{"profiles": [{}, {"requests_per_day": 1e400}, {}]}'
+    items = service.client.post("/recommend/batch", content=batch, headers=JSON).json()["items"]
+    assert [item["status"] for item in items] == ["ok", "error", "ok"]
+    assert [error["pointer"] for error in items[1]["error"]["errors"]] == ["/requests_per_day"]
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
@@ -557,6 +580,8 @@ def test_the_live_service_survives_all_of_it(live: Live) -> None:
             problem(client.post("/recommend", content=body, headers=JSON), 400, "invalid-input")
         for query in QUERIES:
             problem(client.post(f"/recommend?{query}", json={}), 400, "invalid-input")
-        flaws = [json.loads(body) for body in WRONG if body.startswith(b"{") and len(body) < 400]
-        assert client.post("/recommend/batch", json={"profiles": flaws}).json()["summary"]["failed"] == len(flaws)
+        flaws = [body for body in WRONG if body.startswith(b"{") and len(body) < 400]
+        batch = b'{"profiles": [%b]}' % b",".join(flaws)
+        answer = client.post("/recommend/batch", content=batch, headers=JSON).json()
+        assert answer["summary"]["failed"] == len(flaws)
     assert {line["level"] for line in live.lines()} <= {"info"}

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -112,3 +113,16 @@ def test_requests_in_flight_are_answered_before_the_process_ends(tmp_path: Path)
     assert [line["status"] for line in served.lines("leaving")] == [200] * len(bodies)
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{served.url}/livez")
+
+
+def test_a_large_batch_lets_others_through(live: Live) -> None:
+    """A batch of nothing but mistakes takes longest."""
+    wrong = {f"field_{number}": number for number in range(60)}
+    batch = msgspec.json.encode({"profiles": [wrong] * 1000})
+    probes = []
+    with ThreadPoolExecutor() as pool, httpx.Client(base_url=live.url, timeout=60) as client:
+        asked = pool.submit(httpx.post, f"{live.url}/recommend/batch", content=batch, headers=JSON, timeout=60)
+        while not asked.done():
+            probes.append(client.get("/livez").status_code)
+    assert asked.result().json()["summary"]["failed"] == 1000
+    assert probes[:5] == [200] * 5

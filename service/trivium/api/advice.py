@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from email.utils import format_datetime
+from time import perf_counter
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -143,10 +145,21 @@ SUGGESTING = 50
 """How many bad profiles of a batch get suggestions; looking for them takes longer than deciding."""
 
 
+TURN = 0.005
+"""Seconds that a batch takes before it lets other requests have their turn."""
+
+
 def _ask_a_retired_policy(service: Service) -> None:
     oldest = next(iter(service.registry.by_version.values()))
     retired = Lifecycle(status="retired", successor=service.default.policy.version)
     raise RetiredPolicyError(Served(oldest.policy, retired))
+
+
+def _example_of_a_batch(service: Service) -> Any:
+    batch = _Batch(service.default, {}, "none")
+    for profile in (SUPPORT, {"labeled_exampels": 120}):
+        batch.add(profile)
+    return msgspec.json.decode(batch.body())
 
 
 _PROBLEMS: dict[str, Meet] = {
@@ -192,9 +205,7 @@ RECOMMEND_BATCH = Operation(
         200: Reply(
             "One item for each profile.",
             {JSON: BatchResult},
-            example=lambda service: msgspec.json.decode(
-                _answer_batch(service.default, [SUPPORT, {"labeled_exampels": 120}], {}, "none")[0]
-            ),
+            example=_example_of_a_batch,
             headers={**_DECISION_HEADERS, "X-Batch-Failed": "How many items are errors."},
         )
     },
@@ -222,10 +233,15 @@ async def recommend_batch(request: Request[Any, Any, Any], service: NamedDepende
     query = read_query(request, AdviceQuery)
     advisor = service.advisor(query.policy)
     profiles, defaults = _read_batch(await request.body(), service.settings.max_batch)
-    body, given = _answer_batch(advisor, profiles, defaults, query.explain)
-    request.scope["state"]["batch"] = given
-    failed = len(profiles) - len(given)
-    return reply(body, headers={**lifecycle_headers(advisor), "X-Batch-Failed": str(failed)})
+    batch = _Batch(advisor, defaults, query.explain)
+    started = perf_counter()
+    for profile in profiles:
+        batch.add(profile)
+        if perf_counter() - started > TURN:
+            await asyncio.sleep(0)
+            started = perf_counter()
+    request.scope["state"]["batch"] = batch.given
+    return reply(batch.body(), headers={**lifecycle_headers(advisor), "X-Batch-Failed": str(batch.failed)})
 
 
 def lifecycle_headers(advisor: Advisor) -> dict[str, str]:
@@ -258,28 +274,48 @@ def _read_batch(body: bytes, limit: int) -> tuple[list[Any], dict[str, Any]]:
     }
 
 
-def _answer_batch(
-    advisor: Advisor, profiles: list[Any], defaults: dict[str, Any], explain: Explain
-) -> tuple[bytes, list[Advice]]:
-    """Return a `BatchResult` as JSON, and the advice in it."""
-    items: list[bytes] = []
-    given: list[Advice] = []
-    for index, own in enumerate(profiles):
-        fields = {**defaults, **own} if isinstance(own, dict) else own
+class _Batch:
+    """The answers to a batch, as they come.
+
+    Args:
+        advisor: what decides.
+        defaults: fields for all profiles; a profile's own field wins.
+        explain: how much of the rationale.
+    """
+
+    def __init__(self, advisor: Advisor, defaults: dict[str, Any], explain: Explain) -> None:
+        self.given: list[Advice] = []
+        self._advisor = advisor
+        self._defaults = defaults
+        self._explain = explain
+        self._items: list[bytes] = []
+
+    @property
+    def failed(self) -> int:
+        """How many profiles are wrong."""
+        return len(self._items) - len(self.given)
+
+    def add(self, own: Any) -> None:
+        """Answer one more profile."""
+        index = len(self._items)
+        fields = {**self._defaults, **own} if isinstance(own, dict) else own
         try:
-            profile = make_profile(fields, suggest=index - len(given) < SUGGESTING)
+            profile = make_profile(fields, suggest=self.failed < SUGGESTING)
         except InvalidInputError as error:
-            items.append(msgspec.json.encode(_failed(index, fields, error)))
+            self._items.append(msgspec.json.encode(_failed(index, fields, error)))
         else:
-            body, advice = advisor.answer(profile, explain)
-            given.append(advice)
+            body, advice = self._advisor.answer(profile, self._explain)
+            self.given.append(advice)
             result: Any = msgspec.Raw(body)  # encoded already
-            items.append(encode(SucceededItem(index=index, id=profile.id, result=result)))
-    strategies: dict[str, int] = dict.fromkeys(advisor.policy.strategies, 0)
-    for advice in given:
-        strategies[advice.template.strategy] += 1
-    summary = BatchSummary(len(items), len(given), len(items) - len(given), strategies)
-    return b'{"items":[%b],"summary":%b}' % (b",".join(items), msgspec.json.encode(summary)), given
+            self._items.append(encode(SucceededItem(index=index, id=profile.id, result=result)))
+
+    def body(self) -> bytes:
+        """Return the `BatchResult` as JSON."""
+        strategies: dict[str, int] = dict.fromkeys(self._advisor.policy.strategies, 0)
+        for advice in self.given:
+            strategies[advice.template.strategy] += 1
+        summary = BatchSummary(len(self._items), len(self.given), self.failed, strategies)
+        return b'{"items":[%b],"summary":%b}' % (b",".join(self._items), msgspec.json.encode(summary))
 
 
 def _failed(index: int, fields: Any, error: InvalidInputError) -> FailedItem:
