@@ -3,6 +3,8 @@
 import asyncio
 import socket
 from collections.abc import Iterator
+from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -82,13 +84,17 @@ def test_a_body_that_stops_is_given_up(impatient: Inside, path: str, start: byte
     assert headers["connection"] == "close"
 
 
+def arriving(receive: Any) -> Any:
+    return SimpleNamespace(start=perf_counter(), take=receive, more=True, failure=None)
+
+
 def test_who_is_in_time_is_not_disturbed() -> None:
     async def ask(arrivals: Arrivals, seconds: float) -> Any:
         async def receive() -> dict[str, str]:
             await asyncio.sleep(seconds)
             return {"type": "http.request"}
 
-        return await arrivals.next(receive, asyncio.get_running_loop().time())
+        return await arrivals.next(arriving(receive))
 
     async def several() -> list[Any]:
         arrivals = Arrivals(seconds=0.5, every=0.02)
@@ -102,7 +108,7 @@ def test_a_request_that_is_cancelled_from_outside_stays_cancelled() -> None:
         async def receive() -> None:
             await asyncio.Event().wait()
 
-        waiting = asyncio.create_task(Arrivals().next(receive, 0.0))
+        waiting = asyncio.create_task(Arrivals().next(arriving(receive)))
         await asyncio.sleep(0)
         waiting.cancel()
         await waiting

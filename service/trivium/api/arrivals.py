@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from trivium.errors import FieldError, InvalidInputError
 
@@ -15,6 +15,22 @@ SECONDS = 30.0
 
 EVERY = 1.0
 """Seconds between two looks at who is late: one timer for all, since one for each would cost as much as an answer."""
+
+
+class Arriving(Protocol):
+    """A request whose body is read.
+
+    Attributes:
+        start: when it came, by `perf_counter`.
+        take: gives the server's next message.
+        more: whether there is more of the body.
+        failure: why the rest will not come.
+    """
+
+    start: float
+    take: Callable[[], Awaitable[Any]]
+    more: bool
+    failure: InvalidInputError | None
 
 
 class Arrivals:
@@ -32,32 +48,31 @@ class Arrivals:
         self._late: set[asyncio.Task[Any]] = set()
         self._watched_by: asyncio.AbstractEventLoop | None = None
 
-    async def next(self, receive: Callable[[], Awaitable[Any]], since: float) -> Any:
+    async def next(self, arriving: Arriving) -> Any:
         """Wait for the next part of a body.
-
-        Args:
-            receive: gives the part.
-            since: when the request came, by `perf_counter`.
 
         Raises:
             InvalidInputError: the part does not come: the caller left, is too slow, or sends what is no body.
         """
         task: Any = asyncio.current_task()
-        self._since[task] = since
+        self._since[task] = arriving.start
         if self._watched_by is not (loop := asyncio.get_running_loop()):
             self._watch(loop)
         try:
-            message = await receive()
+            message = await arriving.take()
         except asyncio.CancelledError:
             if task not in self._late:
                 raise
             self._late.discard(task)
             task.uncancel()
-            raise _cut_off(f"the body did not arrive within {self._seconds:g} seconds") from None
+            arriving.failure = _cut_off(f"the body did not arrive within {self._seconds:g} seconds")
+            raise arriving.failure from None
         finally:
             del self._since[task]
         if message["type"] == "http.disconnect":
-            raise _cut_off("the body ended before it was whole, or its chunks are malformed")
+            arriving.failure = _cut_off("the body ended before it was whole, or its chunks are malformed")
+            raise arriving.failure
+        arriving.more = message.get("more_body", False)
         return message
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -184,21 +184,21 @@ class _Exchange:
     __slots__ = (
         "_arrivals",
         "_body",
-        "_failure",
-        "_receive",
-        "_start",
         "ended",
+        "failure",
         "method",
         "more",
         "pass_on",
         "scope",
         "seconds",
+        "start",
         "status",
+        "take",
         "trace",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, arrivals: Arrivals, trace: tracing.Trace) -> None:
-        self._start = perf_counter()
+        self.start = perf_counter()
         self.method: str = scope["method"]
         self.scope: Scope = {**scope, "method": "GET"} if self.method == "HEAD" else scope
         self.status = UNANSWERED
@@ -207,10 +207,10 @@ class _Exchange:
         self.more = True
         self.trace = trace
         self.pass_on = send
-        self._receive = receive
+        self.take = receive
         self._arrivals = arrivals
         self._body: bytes | None = None
-        self._failure: InvalidInputError | None = None
+        self.failure: InvalidInputError | None = None
 
     async def body(self) -> bytes:
         """Read the whole body; `receive` gives it once more.
@@ -218,12 +218,12 @@ class _Exchange:
         Raises:
             InvalidInputError: it does not arrive.
         """
-        message = await self._next()
+        message = await self._arrivals.next(self)
         body: bytes = message.get("body", b"")
         if self.more:
             parts = [body]
             while self.more:
-                parts.append((await self._next()).get("body", b""))
+                parts.append((await self._arrivals.next(self)).get("body", b""))
             body = b"".join(parts)
         self._body = body
         return body
@@ -234,22 +234,14 @@ class _Exchange:
         Raises:
             InvalidInputError: the body does not arrive.
         """
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body, "more_body": False}
         if not self.more:
-            return await self._receive()
-        return await self._next()
-
-    async def _next(self) -> Message:
-        try:
-            message: Message = await self._arrivals.next(self._receive, self._start)
-        except InvalidInputError as error:
-            self._failure = error
-            raise
-        self.more = message.get("more_body", False)
+            return await self.take()
+        message: Message = await self._arrivals.next(self)
         return message
 
     async def _read_on(self) -> None:
@@ -279,12 +271,12 @@ class _Exchange:
         return [
             *self.trace.headers,
             (b"x-content-type-options", b"nosniff"),
-            (b"server-timing", b"app;dur=%.3f" % ((perf_counter() - self._start) * 1000)),
+            (b"server-timing", b"app;dur=%.3f" % ((perf_counter() - self.start) * 1000)),
         ]
 
     def end(self) -> None:
         """Take note that the answer is out."""
-        self.seconds = perf_counter() - self._start
+        self.seconds = perf_counter() - self.start
         self.ended = time()
 
 
