@@ -95,6 +95,22 @@ class Inside:
         }
 
 
+async def call(app: Any, path: str, receive: Any, **headers: str) -> httpx.Response:
+    """Post JSON to an application by hand, its body coming from *receive*."""
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    name, _, query = path.partition("?")
+    lines = {"content-type": "application/json", **headers}
+    scope: dict[str, Any] = {"type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "path": name}
+    scope |= {"raw_path": name.encode(), "query_string": query.encode()}
+    await app(scope | {"headers": [(key.encode(), value.encode()) for key, value in lines.items()]}, receive, send)
+    start, rest = sent
+    return httpx.Response(start["status"], headers=start["headers"], content=rest["body"])
+
+
 @contextmanager
 def inside(directory: Path = trivium.POLICIES, *, shortcut: bool = True, **settings: Any) -> Iterator[Inside]:
     log = io.BytesIO()

@@ -54,7 +54,6 @@ def impatient() -> Iterator[Inside]:
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("start", [b"", b"{"], ids=["nothing", "a part"])
 def test_a_body_that_stops_is_given_up(impatient: Inside, path: str, start: bytes) -> None:
-    sent: list[dict[str, Any]] = []
     parts = [{"type": "http.request", "body": start, "more_body": True}] if start else []
 
     async def receive() -> dict[str, Any]:
@@ -62,26 +61,14 @@ def test_a_body_that_stops_is_given_up(impatient: Inside, path: str, start: byte
             await asyncio.Event().wait()
         return parts.pop()
 
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    async def ask() -> None:
-        name, _, query = path.partition("?")
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"50")]
-        scope = {
-            "type": "http", "http_version": "1.1", "method": "POST", "path": name, "raw_path": name.encode(),
-            "query_string": query.encode(), "headers": headers, "scheme": "http",
-        }  # fmt: skip
+    async def ask() -> httpx.Response:
         async with asyncio.timeout(10):
-            await impatient.app(scope, receive, send)  # type: ignore[arg-type]  # a plain dict is a scope
+            return await serving.call(impatient.app, path, receive, **{"content-length": "50"})
 
-    asyncio.run(ask())
-    start_of_answer, rest = sent
-    headers = httpx.Headers(start_of_answer["headers"])
-    response = httpx.Response(start_of_answer["status"], headers=headers, content=rest["body"])
+    response = asyncio.run(ask())
     (error,) = problem(response, 400, "invalid-input")["errors"]
     assert error["detail"] == "the body did not arrive within 0.2 seconds"
-    assert headers["connection"] == "close"
+    assert response.headers["connection"] == "close"
 
 
 def arriving(receive: Any) -> Any:

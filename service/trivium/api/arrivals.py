@@ -28,7 +28,7 @@ class Arriving(Protocol):
     """
 
     start: float
-    take: Callable[[], Awaitable[Any]]
+    take: Callable[[], Awaitable[dict[str, Any]]]
     more: bool
     failure: InvalidInputError | None
 
@@ -48,7 +48,7 @@ class Arrivals:
         self._late: set[asyncio.Task[Any]] = set()
         self._watched_by: asyncio.AbstractEventLoop | None = None
 
-    async def next(self, arriving: Arriving) -> Any:
+    async def next(self, arriving: Arriving) -> dict[str, Any]:
         """Wait for the next part of a body.
 
         Raises:

@@ -218,15 +218,11 @@ class _Exchange:
         Raises:
             InvalidInputError: it does not arrive.
         """
-        message = await self._arrivals.next(self)
-        body: bytes = message.get("body", b"")
-        if self.more:
-            parts = [body]
-            while self.more:
-                parts.append((await self._arrivals.next(self)).get("body", b""))
-            body = b"".join(parts)
-        self._body = body
-        return body
+        parts = []
+        while self.more:
+            parts.append((await self._arrivals.next(self)).get("body", b""))
+        self._body = b"".join(parts)
+        return self._body
 
     async def receive(self) -> Message:
         """Pass a message on to the application.
@@ -241,8 +237,7 @@ class _Exchange:
             return {"type": "http.request", "body": body, "more_body": False}
         if not self.more:
             return await self.take()
-        message: Message = await self._arrivals.next(self)
-        return message
+        return await self._arrivals.next(self)
 
     async def _read_on(self) -> None:
         """Read the rest of a refused body, within reason."""
