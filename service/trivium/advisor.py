@@ -8,8 +8,9 @@ holes between them: `Advisor.answer` then fills in the numbers, the economics, t
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -58,12 +59,28 @@ class Advice(msgspec.Struct, frozen=True):
     Attributes:
         decision_id: as in the recommendation.
         profile: the profile that was asked about.
-        template: what the recommendation was made from.
+        outcome: what was decided.
     """
 
     decision_id: str
     profile: Profile
-    template: Template
+    outcome: Outcome
+
+
+class Outcome(msgspec.Struct, frozen=True, eq=False):
+    """What logs and metrics tell of a decision; one object for all that are alike, so that counting them is quick.
+
+    Attributes:
+        strategy: the recommended strategy.
+        status: settled or provisional.
+        codes: the rationale codes, in order.
+        policy: the policy that decided.
+    """
+
+    strategy: str
+    status: str
+    codes: tuple[str, ...]
+    policy: PolicyReference
 
 
 class Template(msgspec.Struct, frozen=True, eq=False):
@@ -72,18 +89,12 @@ class Template(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         pieces: the JSON in pieces, one of them for each hole.
         holes: which piece each thing fills.
-        strategy: the recommended strategy.
-        status: settled or provisional.
-        codes: the rationale codes, in order.
-        policy: the policy that decided.
+        outcome: what is decided.
     """
 
     pieces: list[bytes]
     holes: list[tuple[int, str]]
-    strategy: str
-    status: str
-    codes: tuple[str, ...]
-    policy: PolicyReference
+    outcome: Outcome
 
 
 class Advisor:
@@ -145,7 +156,7 @@ class Advisor:
             if hole not in fillings:
                 fillings[hole] = encode(canonical(values[self._numbers[hole]]))
             pieces[position] = fillings[hole]
-        return b"".join(pieces), Advice(decision_id, profile, template)
+        return b"".join(pieces), Advice(decision_id, profile, template.outcome)
 
     def identify(self, profile: Profile) -> str:
         """Return the decision id of a profile.
@@ -182,14 +193,8 @@ class Advisor:
         rest = map(_hole, ("economics", "break_even", "decision_id", "id", "ignored_inputs"))
         made = self._advise(cell, known, explain, _Whole(shown, *rest))
         pieces, holes = _take_apart(encode(made))
-        return Template(
-            pieces,
-            holes,
-            made.strategy,
-            made.status,
-            tuple(dict.fromkeys(code for rule in self.policy.decide(cell).fired for code in rule.because)),
-            self.reference,
-        )
+        codes = tuple(dict.fromkeys(code for rule in self.policy.decide(cell).fired for code in rule.because))
+        return Template(pieces, holes, _outcome(made.strategy, made.status, codes, self.reference))
 
     def _advise(
         self,
@@ -390,20 +395,24 @@ def _hole(name: str) -> Any:
     return msgspec.Raw(b"\0%b\0" % name.encode())
 
 
+_outcome = cache(Outcome)
 _shared = lru_cache(maxsize=PIECES)(bytes)
+_pieces = re.compile(rb".{200,}?},(?={)|.+").findall
 
 
 def _take_apart(encoded: bytes) -> tuple[list[bytes], list[tuple[int, str]]]:
-    """Cut JSON into pieces: at its holes, each of which becomes a piece, and between the objects of arrays.
+    """Cut JSON into pieces: at its holes, each of which becomes a piece, and now and then between objects of an array.
 
     Equal pieces are one object: a third of the memory, and what many requests need stays in the processor's cache.
     """
     pieces: list[bytes] = []
     holes: list[tuple[int, str]] = []
-    for number, part in enumerate(encoded.replace(b"},{", b"},\0\0{").split(b"\0")):
-        if number % 2 and part:
+    for number, part in enumerate(encoded.split(b"\0")):
+        if number % 2:
             holes.append((len(pieces), part.decode()))
-        pieces.append(_shared(part))
+            pieces.append(b"")
+        else:
+            pieces.extend(map(_shared, _pieces(part)))
     return pieces, holes
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import reference
 import trivium
 from trivium import Advisor, Explain, Profile, Recommendation
-from trivium.advisor import encode
+from trivium.advisor import _take_apart, encode
 from trivium.economics import Costs
 from trivium.policy import Lifecycle, Registry, Served, load_directory, load_policy
 from trivium.profile import COUNTS, FIELDS, VOCABULARY, make_profile
@@ -88,7 +88,7 @@ def test_the_fast_answer_is_the_slow_one_encoded(version: str, profile: Profile,
     assert body == encode(made)
     assert advisor.answer(profile, explain) == (body, advice)  # now surely from the cache
     assert advice.decision_id == made.decision_id
-    assert (advice.template.strategy, advice.template.status) == (made.strategy, made.status)
+    assert (advice.outcome.strategy, advice.outcome.status) == (made.strategy, made.status)
     assert json.loads(body)["id"] == profile.id
 
 
@@ -102,7 +102,7 @@ def test_strategy_summary_and_rationale_are_those_of_the_rules_that_fired(profil
     codes = [(f"{table}/{rule}", code) for table, rule in fired for code in CODES[table, rule]]
     assert made.strategy == state["strategy"]
     assert [(reason.rule, reason.code) for reason in made.rationale] == codes
-    assert list(ADVISOR.answer(profile)[1].template.codes) == list(dict.fromkeys(code for _, code in codes))
+    assert list(ADVISOR.answer(profile)[1].outcome.codes) == list(dict.fromkeys(code for _, code in codes))
     said = next(one for one in SLOW.written["summary"] if reference.holds(one.get("when"), state))
     assert made.summary == said["text"]
     for name, lever in made.levers.items():
@@ -258,11 +258,18 @@ def test_texts_of_a_policy_are_shown_as_they_stand(tmp_path: Path) -> None:
 
 
 def test_answers_share_their_pieces() -> None:
-    one, other = (ADVISOR.answer(Profile(knowledge_need=need))[1].template for need in (None, "none"))
-    assert one is not other
-    same = {id(piece) for piece in one.pieces} & {id(piece) for piece in other.pieces}
-    assert same == {id(piece) for piece in one.pieces if piece in other.pieces}
-    assert len(same) > 1
+    one, other = (_take_apart(ADVISOR.answer(Profile(knowledge_need=need))[0])[0] for need in (None, "none"))
+    same = {id(piece) for piece in one} & {id(piece) for piece in other}
+    assert same == {id(piece) for piece in one if piece in other}
+    assert 1 < len(same) < len(one)
+
+
+def test_decisions_alike_have_one_outcome() -> None:
+    one, other, unlike = (
+        ADVISOR.answer(Profile(requests_per_day=requests))[1].outcome for requests in (500_000, 600_000, 10)
+    )
+    assert one is other
+    assert one is not unlike
 
 
 @pytest.mark.parametrize("version", SERVED)

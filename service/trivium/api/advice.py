@@ -313,7 +313,7 @@ class _Batch:
         """Return the `BatchResult` as JSON."""
         strategies: dict[str, int] = dict.fromkeys(self._advisor.policy.strategies, 0)
         for advice in self.given:
-            strategies[advice.template.strategy] += 1
+            strategies[advice.outcome.strategy] += 1
         summary = BatchSummary(len(self._items), len(self.given), self.failed, strategies)
         return b'{"items":[%b],"summary":%b}' % (b",".join(self._items), msgspec.json.encode(summary))
 

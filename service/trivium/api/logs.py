@@ -76,13 +76,13 @@ class RequestLine(msgspec.Struct, kw_only=True):
 
     def tell(self, advice: Advice, *, with_values: bool) -> None:
         """Add what was advised; the profile's values only when asked to."""
-        template = advice.template
+        outcome = advice.outcome
         self.decision_id = advice.decision_id
-        self.policy_version = template.policy.version
-        self.policy_digest = template.policy.digest
-        self.strategy = template.strategy
-        self.recommendation_status = template.status
-        self.codes = template.codes
+        self.policy_version = outcome.policy.version
+        self.policy_digest = outcome.policy.digest
+        self.strategy = outcome.strategy
+        self.recommendation_status = outcome.status
+        self.codes = outcome.codes
         if with_values:
             self.profile = advice.profile
         else:

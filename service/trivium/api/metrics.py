@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import accumulate
 
@@ -14,7 +14,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 import trivium
-from trivium.advisor import Template
+from trivium.advisor import Outcome
 from trivium.api.reload import Serving
 
 
@@ -29,19 +29,19 @@ class Decisions(Collector):
     """Counts decisions, one addition each, and spreads them over strategies and codes when scraped."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str, str, tuple[str, ...]]] = Counter()
+        self._counts: defaultdict[Outcome, int] = defaultdict(int)
 
-    def add(self, template: Template) -> None:
+    def add(self, outcome: Outcome) -> None:
         """Count one decision."""
-        self._counts[template.policy.version, template.strategy, template.status, template.codes] += 1
+        self._counts[outcome] += 1
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
         by_strategy: Counter[tuple[str, str, str]] = Counter()
         by_code: Counter[str] = Counter()
-        for (version, strategy, status, codes), count in list(self._counts.items()):
-            by_strategy[version, strategy, status] += count
-            for code in codes:
+        for outcome, count in list(self._counts.items()):
+            by_strategy[outcome.policy.version, outcome.strategy, outcome.status] += count
+            for code in outcome.codes:
                 by_code[code] += count
         strategies = CounterMetricFamily(
             "trivium_recommendations",

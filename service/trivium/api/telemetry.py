@@ -164,12 +164,12 @@ class Edge:
             problem=state.get("problem", UNSET),
         )
         if (advice := state.get("advice")) is not None:
-            self._metrics.decisions.add(advice.template)
+            self._metrics.decisions.add(advice.outcome)
             line.tell(advice, with_values=self._with_values)
         elif (batch := state.get("batch")) is not None:
             line.decisions = len(batch)
             for advice in batch:
-                self._metrics.decisions.add(advice.template)
+                self._metrics.decisions.add(advice.outcome)
         if (error := state.get("exception")) is not None:
             line.level = "error"
             line.exception = "".join(format_exception(error))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from random import randbytes
-from typing import NamedTuple
+
+import msgspec
 
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
@@ -17,7 +18,7 @@ _NO_TRACE = b"0" * 32
 _NO_SPAN = b"0" * 16
 
 
-class Trace(NamedTuple):
+class Trace(msgspec.Struct, frozen=True):
     """Where a request stands in a trace: the caller's trace, or a new one, and a span of our own."""
 
     request_id: str
@@ -29,13 +30,12 @@ class Trace(NamedTuple):
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """The headers that tell the caller."""
-        request_id, trace_id, span_id, flags, tracestate = self
         headers = [
-            (b"x-request-id", request_id.encode()),
-            (b"traceparent", f"00-{trace_id}-{span_id}-{flags}".encode()),
+            (b"x-request-id", self.request_id.encode()),
+            (b"traceparent", f"00-{self.trace_id}-{self.span_id}-{self.flags}".encode()),
         ]
-        if tracestate is not None:
-            headers.append((b"tracestate", tracestate))
+        if self.tracestate is not None:
+            headers.append((b"tracestate", self.tracestate))
         return headers
 
 
