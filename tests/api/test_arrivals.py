@@ -79,15 +79,27 @@ def test_who_is_in_time_is_not_disturbed() -> None:
     async def ask(arrivals: Arrivals, seconds: float) -> Any:
         async def receive() -> dict[str, str]:
             await asyncio.sleep(seconds)
-            return {"type": "http.request"}
+            return {"type": "http.request", "body": b"{}"}
 
-        return await arrivals.next(arriving(receive))
+        return await arrivals.read(arriving(receive), 100)
 
     async def several() -> list[Any]:
         arrivals = Arrivals(seconds=0.5, every=0.02)
         return await asyncio.gather(*(ask(arrivals, one / 100) for one in range(20)))
 
-    assert asyncio.run(several()) == [{"type": "http.request"}] * 20
+    assert asyncio.run(several()) == [b"{}"] * 20
+
+
+@pytest.mark.parametrize(("enough", "read", "more"), [(3, b"abcd", True), (4, b"abcd", True), (5, b"abcdef", False)])
+def test_no_more_parts_are_read_than_are_enough(enough: int, read: bytes, more: bool) -> None:
+    parts = [b"ab", b"cd", b"ef"]
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+
+    request = arriving(receive)
+    assert asyncio.run(Arrivals().read(request, enough)) == read
+    assert request.more is more
 
 
 def test_a_request_that_is_cancelled_from_outside_stays_cancelled() -> None:
@@ -95,7 +107,7 @@ def test_a_request_that_is_cancelled_from_outside_stays_cancelled() -> None:
         async def receive() -> None:
             await asyncio.Event().wait()
 
-        waiting = asyncio.create_task(Arrivals().next(arriving(receive)))
+        waiting = asyncio.create_task(Arrivals().read(arriving(receive), 100))
         await asyncio.sleep(0)
         waiting.cancel()
         await waiting

@@ -48,18 +48,28 @@ class Arrivals:
         self._late: set[asyncio.Task[Any]] = set()
         self._watched_by: asyncio.AbstractEventLoop | None = None
 
-    async def next(self, arriving: Arriving) -> dict[str, Any]:
-        """Wait for the next part of a body.
+    async def read(self, arriving: Arriving, enough: int) -> bytes:
+        """Read on until a body is whole, or that many bytes of it are there.
 
         Raises:
-            InvalidInputError: the part does not come: the caller left, is too slow, or sends what is no body.
+            InvalidInputError: the rest does not come: the caller left, is too slow, or sends what is no body.
         """
+        parts: list[bytes] = []
+        missing = enough
         task: Any = asyncio.current_task()
         self._since[task] = arriving.start
         if self._watched_by is not (loop := asyncio.get_running_loop()):
             self._watch(loop)
         try:
-            message = await arriving.take()
+            while arriving.more and missing > 0:
+                message = await arriving.take()
+                if message["type"] == "http.disconnect":
+                    arriving.failure = _cut_off("the body ended before it was whole, or its chunks are malformed")
+                    raise arriving.failure
+                part = message.get("body", b"")
+                parts.append(part)
+                missing -= len(part)
+                arriving.more = message.get("more_body", False)
         except asyncio.CancelledError:
             if task not in self._late:
                 raise
@@ -69,11 +79,7 @@ class Arrivals:
             raise arriving.failure from None
         finally:
             del self._since[task]
-        if message["type"] == "http.disconnect":
-            arriving.failure = _cut_off("the body ended before it was whole, or its chunks are malformed")
-            raise arriving.failure
-        arriving.more = message.get("more_body", False)
-        return message
+        return b"".join(parts)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         self._watched_by = loop

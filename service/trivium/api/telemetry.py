@@ -48,6 +48,9 @@ REFUSED_BYTES = 16 << 20
 REFUSED_SECONDS = 2.0
 """How long that may take."""
 
+PART = 1 << 16
+"""Bytes of a body that the application is given at once, or some more."""
+
 LONGEST_PATH = 200
 LONGEST_METHOD = 20
 """Characters of what a caller chose freely that are logged."""
@@ -137,7 +140,8 @@ class Edge:
         scope["path_template"] = "/recommend"  # as Litestar does
         advisor = self._serving.service.default
         try:
-            answer, scope["state"]["advice"] = advisor.answer(parse_profile(await exchange.body()))
+            exchange.unread = await self._arrivals.read(exchange, self._max_body_bytes)
+            answer, scope["state"]["advice"] = advisor.answer(parse_profile(exchange.unread))
         except Exception:  # noqa: BLE001 - whatever it is, the ordinary way answers it
             await self._app(scope, exchange.receive, exchange.send)
             return
@@ -183,7 +187,6 @@ class _Exchange:
 
     __slots__ = (
         "_arrivals",
-        "_body",
         "ended",
         "failure",
         "method",
@@ -195,6 +198,7 @@ class _Exchange:
         "status",
         "take",
         "trace",
+        "unread",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, arrivals: Arrivals, trace: tracing.Trace) -> None:
@@ -209,20 +213,8 @@ class _Exchange:
         self.pass_on = send
         self.take = receive
         self._arrivals = arrivals
-        self._body: bytes | None = None
+        self.unread: bytes | None = None
         self.failure: InvalidInputError | None = None
-
-    async def body(self) -> bytes:
-        """Read the whole body; `receive` gives it once more.
-
-        Raises:
-            InvalidInputError: it does not arrive.
-        """
-        parts = []
-        while self.more:
-            parts.append((await self._arrivals.next(self)).get("body", b""))
-        self._body = b"".join(parts)
-        return self._body
 
     async def receive(self) -> Message:
         """Pass a message on to the application.
@@ -232,12 +224,11 @@ class _Exchange:
         """
         if self.failure is not None:
             raise self.failure
-        if self._body is not None:
-            body, self._body = self._body, None
-            return {"type": "http.request", "body": body, "more_body": False}
-        if not self.more:
+        if self.unread is None and not self.more:
             return await self.take()
-        return await self._arrivals.next(self)
+        body = self.unread or await self._arrivals.read(self, PART)
+        self.unread = None
+        return {"type": "http.request", "body": body, "more_body": self.more}
 
     async def _read_on(self) -> None:
         """Read the rest of a refused body, within reason."""
