@@ -77,7 +77,7 @@ def arriving(receive: Any) -> Any:
 
 def test_who_is_in_time_is_not_disturbed() -> None:
     async def ask(arrivals: Arrivals, seconds: float) -> Any:
-        async def receive() -> dict[str, str]:
+        async def receive() -> dict[str, Any]:
             await asyncio.sleep(seconds)
             return {"type": "http.request", "body": b"{}"}
 

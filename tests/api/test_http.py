@@ -31,7 +31,7 @@ READABLE = [
     for path, methods in CONTRACT.document["paths"].items()
     if "get" in methods
 ]
-TAGGED = ["/policies/1.0.0", "/openapi.json", "/openapi.yaml", "/docs"]
+TAGGED = [path for path in READABLE if path not in {"/livez", "/readyz", "/metrics", "/version"}]
 OWN = {"x-request-id", "traceparent", "server-timing"}  # differ for each request
 
 

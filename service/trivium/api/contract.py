@@ -42,6 +42,20 @@ class Reply(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
 
 
+def tagged(
+    description: str,
+    content: dict[str, Any],
+    example: Callable[[Service], Any],
+    etag: str = "Changes when the body does.",
+) -> dict[int, Reply]:
+    """Return the replies of what changes seldom: who has it already, and says so, gets 304."""
+    headers = {"ETag": etag, "Cache-Control": "Revalidate before use."}
+    return {
+        200: Reply(description, content, example, headers),
+        304: Reply("The caller has this already.", headers=headers),
+    }
+
+
 class PathParameter(msgspec.Struct, frozen=True):
     """A variable of the path."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any, TypeVar
 
@@ -87,16 +88,18 @@ def reply(
 def reply_tagged(
     request: Request[Any, Any, Any],
     value: Any,
-    etag: str,
+    etag: str | None = None,
     *,
     media_type: str = JSON,
     headers: dict[str, str] | None = None,
 ) -> Response[bytes]:
-    """Answer with an entity tag, or with 304 when the caller has that state already."""
+    """Answer with an entity tag, the body's hash unless given, or with 304 when the caller has that state already."""
+    body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+    etag = etag or hashlib.sha256(body).hexdigest()[:32]
     tagged = {"ETag": f'"{etag}"', "Cache-Control": "public, no-cache", "Vary": "Accept", **(headers or {})}
     if _matches(",".join(request.headers.getall("if-none-match", [])), etag):
         return Response(b"", status_code=304, headers=tagged, media_type=media_type)
-    return reply(value, media_type=media_type, headers=tagged)
+    return reply(body, media_type=media_type, headers=tagged)
 
 
 def _matches(if_none_match: str, etag: str) -> bool:

@@ -12,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from trivium.api.advice import lifecycle_headers
-from trivium.api.contract import JSON, SELECTOR, Meet, Operation, PathParameter, Reply, describes
+from trivium.api.contract import JSON, SELECTOR, Meet, Operation, PathParameter, Reply, describes, tagged
 from trivium.api.examples import SUPPORT, UNMAPPABLE, WRONG_MAP
 from trivium.api.negotiation import reply, reply_tagged
 from trivium.api.problems import ProblemError
@@ -130,7 +130,6 @@ def _summary(service: Service, version: str, *, default: bool) -> PolicySummary:
 
 _VERSION = PathParameter("`1.0.0`, `1` for the newest 1.x, or `latest`.", "1.0.0", SELECTOR)
 _UNKNOWN: dict[str, Meet] = {"unknown-policy": lambda service: service.registry.resolve("9")}
-_ETAG = {"ETag": "The digest of the policy document.", "Cache-Control": "Revalidate before use."}
 
 LIST_POLICIES = Operation(
     id="list_policies",
@@ -138,7 +137,7 @@ LIST_POLICIES = Operation(
     summary="List the policies served",
     description="Every served version with its status, dates and digest, newest first.",
     links={"newest": {"operationId": "read_policy", "parameters": {"version": "$response.body#/policies/0/version"}}},
-    replies={200: Reply("The versions.", {JSON: PolicyList}, example=_list)},
+    replies=tagged("The versions.", {JSON: PolicyList}, _list),
 )
 READ_POLICY = Operation(
     id="read_policy",
@@ -147,15 +146,12 @@ READ_POLICY = Operation(
     description="The document that decides: inputs with their bands, decision tables, codes, steps and promises. "
     "The entity tag is the digest, so If-None-Match saves the transfer.",
     path={"version": _VERSION},
-    replies={
-        200: Reply(
-            "The document.",
-            {JSON: PolicyDocument},
-            example=lambda service: _document(service.registry.default.policy),
-            headers=_ETAG,
-        ),
-        304: Reply("The caller has this document already.", headers=_ETAG),
-    },
+    replies=tagged(
+        "The document.",
+        {JSON: PolicyDocument},
+        lambda service: _document(service.registry.default.policy),
+        etag="The digest of the policy document.",
+    ),
     problems=_UNKNOWN,
 )
 DIFF_POLICIES = Operation(
@@ -168,7 +164,7 @@ DIFF_POLICIES = Operation(
         "a": PathParameter("The older version.", "1.0.0", SELECTOR),
         "b": PathParameter("The newer version.", "latest", SELECTOR),
     },
-    replies={200: Reply("The difference.", {JSON: Difference}, example=_example_diff)},
+    replies=tagged("The difference.", {JSON: Difference}, _example_diff),
     problems=_UNKNOWN,
 )
 MAP_POLICY = Operation(
@@ -197,9 +193,9 @@ MAP_POLICY = Operation(
 
 
 @get("/policies", **describes(LIST_POLICIES))
-async def list_policies(service: NamedDependency[Service]) -> Response[bytes]:
+async def list_policies(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
     """List the policies served."""
-    return reply(_list(service))
+    return reply_tagged(request, _list(service))
 
 
 @get("/policies/{version:str}", **describes(READ_POLICY))
@@ -213,9 +209,11 @@ async def read_policy(
 
 
 @get("/policies/{a:str}/diff/{b:str}", **describes(DIFF_POLICIES))
-async def diff_policies(a: FromPath[str], b: FromPath[str], service: NamedDependency[Service]) -> Response[bytes]:
+async def diff_policies(
+    request: Request[Any, Any, Any], a: FromPath[str], b: FromPath[str], service: NamedDependency[Service]
+) -> Response[bytes]:
     """Compare two policies exactly."""
-    return reply(_diff(service.registry.resolve(a).policy, service.registry.resolve(b).policy))
+    return reply_tagged(request, _diff(service.registry.resolve(a).policy, service.registry.resolve(b).policy))
 
 
 @post("/policies/{version:str}/map", **describes(MAP_POLICY))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from trivium.api.contract import JSON, Operation, PathParameter, Reply, describes
-from trivium.api.negotiation import reply
+from trivium.api.contract import JSON, Operation, PathParameter, describes, tagged
+from trivium.api.negotiation import reply_tagged
 from trivium.api.problems import PROBLEM_TYPES, ProblemError, ProblemType
 from trivium.api.service import Service
 from trivium.economics import Costs
@@ -214,9 +214,7 @@ LIST_CODES = Operation(
     summary="List the rationale codes",
     description="Every code that a served policy can give as a reason: meaning, lever, source, and who uses it.",
     links={"first": {"operationId": "read_code", "parameters": {"code": "$response.body#/codes/0/code"}}},
-    replies={
-        200: Reply("The codes.", {JSON: CodeList}, example=lambda service: CodeList(list(codes(service).values())[:3]))
-    },
+    replies=tagged("The codes.", {JSON: CodeList}, lambda service: CodeList(list(codes(service).values())[:3])),
 )
 READ_CODE = Operation(
     id="read_code",
@@ -224,7 +222,7 @@ READ_CODE = Operation(
     summary="Read one rationale code",
     description="Meaning, lever and source of a code.",
     path={"code": PathParameter("The code.", "HIGH_VOLUME", r"^[A-Z][A-Z0-9_]*$")},
-    replies={200: Reply("The code.", {JSON: CodeEntry}, example=lambda service: codes(service)["HIGH_VOLUME"])},
+    replies=tagged("The code.", {JSON: CodeEntry}, lambda service: codes(service)["HIGH_VOLUME"]),
     problems={"unknown-code": lambda service: _code(service, "HIGH_VOLUM")},
 )
 LIST_INPUTS = Operation(
@@ -233,7 +231,7 @@ LIST_INPUTS = Operation(
     summary="List the fields of the profile",
     description="Question, unit, bounds, and the bands of each policy version: enough to draw a form. An input with "
     "`derived_from` is not for the form; the field it names is, with its members under `other_fields`.",
-    replies={200: Reply("The fields.", {JSON: InputList}, example=_inputs)},
+    replies=tagged("The fields.", {JSON: InputList}, _inputs),
 )
 LIST_PROBLEMS = Operation(
     id="list_problems",
@@ -241,7 +239,7 @@ LIST_PROBLEMS = Operation(
     summary="List the problem types",
     description="Every `type` that a problem document can have.",
     links={"first": {"operationId": "read_problem", "parameters": {"code": "$response.body#/problems/0/code"}}},
-    replies={200: Reply("The problem types.", {JSON: ProblemList}, example=lambda _: _problems())},
+    replies=tagged("The problem types.", {JSON: ProblemList}, lambda _: _problems()),
 )
 READ_PROBLEM = Operation(
     id="read_problem",
@@ -249,41 +247,41 @@ READ_PROBLEM = Operation(
     summary="Read one problem type",
     description="What a problem means and what to do about it.",
     path={"code": PathParameter("The problem's code.", "invalid-input", r"^[a-z][a-z-]*$")},
-    replies={
-        200: Reply("The problem type.", {JSON: ProblemEntry}, example=lambda _: _problem(PROBLEM_TYPES["too-large"]))
-    },
+    replies=tagged("The problem type.", {JSON: ProblemEntry}, lambda _: _problem(PROBLEM_TYPES["too-large"])),
     problems={"unknown-problem": lambda _: _problem_type("too-larg")},
 )
 
 
 @get("/codes", **describes(LIST_CODES))
-async def list_codes(service: NamedDependency[Service]) -> Response[bytes]:
+async def list_codes(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
     """List the rationale codes."""
-    return reply(CodeList(list(codes(service).values())))
+    return reply_tagged(request, CodeList(list(codes(service).values())))
 
 
 @get("/codes/{code:str}", **describes(READ_CODE))
-async def read_code(code: FromPath[str], service: NamedDependency[Service]) -> Response[bytes]:
+async def read_code(
+    request: Request[Any, Any, Any], code: FromPath[str], service: NamedDependency[Service]
+) -> Response[bytes]:
     """Read one rationale code."""
-    return reply(_code(service, code))
+    return reply_tagged(request, _code(service, code))
 
 
 @get("/inputs", **describes(LIST_INPUTS))
-async def list_inputs(service: NamedDependency[Service]) -> Response[bytes]:
+async def list_inputs(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
     """List the fields of the profile."""
-    return reply(_inputs(service))
+    return reply_tagged(request, _inputs(service))
 
 
 @get("/problems", **describes(LIST_PROBLEMS))
-async def list_problems() -> Response[bytes]:
+async def list_problems(request: Request[Any, Any, Any]) -> Response[bytes]:
     """List the problem types."""
-    return reply(_problems())
+    return reply_tagged(request, _problems())
 
 
 @get("/problems/{code:str}", **describes(READ_PROBLEM))
-async def read_problem(code: FromPath[str]) -> Response[bytes]:
+async def read_problem(request: Request[Any, Any, Any], code: FromPath[str]) -> Response[bytes]:
     """Read one problem type."""
-    return reply(_problem_type(code))
+    return reply_tagged(request, _problem_type(code))
 
 
 def _code(service: Service, name: str) -> CodeEntry:
