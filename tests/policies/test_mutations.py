@@ -18,7 +18,8 @@ from trivium import POLICIES
 from trivium.policy import Document, Policy, PolicyError, Problem, prove
 from trivium.policy.compiled import compile_parsed, compose
 from trivium.policy.diagram import FALSE, TRUE, Diagrams, Root
-from trivium.policy.document import Input, Parsed, Rule, When, parse
+from trivium.policy.document import Input, Rule, When
+from trivium.policy.reading import Parsed, parse
 from trivium.policy.references import check
 from trivium.policy.tables import outcomes
 from trivium.profile import VOCABULARY

@@ -13,7 +13,7 @@ from trivium.api.contract import JSON, Operation
 from trivium.api.problems import ProblemError, with_head
 from trivium.decoding import field_error
 from trivium.errors import MOST_ERRORS, FieldError, InvalidInputError
-from trivium.policy.document import nearest_name
+from trivium.policy.errors import nearest_name
 
 
 T = TypeVar("T", bound=msgspec.Struct)

@@ -17,7 +17,7 @@ from trivium.api.problems import PROBLEM_TYPES, ProblemError, ProblemType
 from trivium.api.service import Service
 from trivium.economics import Costs
 from trivium.policy import CompiledInput
-from trivium.policy.document import nearest_name
+from trivium.policy.errors import nearest_name
 from trivium.profile import COUNTS, FIELD_TEXTS, MOST, PAYBACK, VOCABULARY, Profile
 from trivium.recommendation import Citation, Range
 

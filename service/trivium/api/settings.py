@@ -11,7 +11,7 @@ import msgspec
 
 from trivium.decoding import field_error
 from trivium.errors import SettingsError
-from trivium.policy.document import nearest_name
+from trivium.policy.errors import nearest_name
 
 
 PREFIX = "TRIVIUM_"

@@ -11,8 +11,9 @@ import msgspec
 
 from trivium.policy import references
 from trivium.policy.diagram import Cell, Diagrams, Root, TooLargeError
-from trivium.policy.document import STRATEGY, UNMEASURED, Document, Input, Parsed, Rule, Table, nearest_name, parse
-from trivium.policy.errors import PolicyError
+from trivium.policy.document import STRATEGY, UNMEASURED, Document, Input, Rule, Table
+from trivium.policy.errors import PolicyError, nearest_name
+from trivium.policy.reading import Parsed, parse
 from trivium.policy.tables import Condition, DecisionTable, FiredRule, Variable, compile_table, condition
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -44,3 +46,11 @@ class PolicyError(Exception):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def nearest_name(name: str, names: Sequence[str] | Mapping[str, Any]) -> str:
+    """Say ", did you mean `x`?" when some name is close, else list a few names."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean `{close[0]}`?"
+    return "; known: " + ", ".join(f"`{known}`" for known in list(names)[:12])

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from trivium.policy.compiled import CompiledInput, Policy
-from trivium.policy.document import nearest_name
+from trivium.policy.errors import nearest_name
 
 
 class MapBand(msgspec.Struct, frozen=True, omit_defaults=True):

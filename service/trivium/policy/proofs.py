@@ -9,8 +9,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from trivium.policy.compiled import Policy, outcome_among
 from trivium.policy.diagram import FALSE, TRUE, Root
-from trivium.policy.document import UNMEASURED, Path, Promise
+from trivium.policy.document import UNMEASURED, Promise
 from trivium.policy.errors import Problem
+from trivium.policy.reading import Path
 from trivium.policy.references import promise_form
 
 

@@ -12,8 +12,9 @@ from typing import Literal
 
 import msgspec
 
-from trivium.policy.document import STRATEGY, UNMEASURED, Input, Parsed, Path, Promise, When, nearest_name
-from trivium.policy.errors import Problem
+from trivium.policy.document import STRATEGY, UNMEASURED, Input, Promise, When
+from trivium.policy.errors import Problem, nearest_name
+from trivium.policy.reading import Parsed, Path
 from trivium.policy.tables import outcomes
 
 

@@ -12,8 +12,7 @@ import msgspec
 import yaml
 
 from trivium.policy.compiled import Policy, compile_policy
-from trivium.policy.document import nearest_name
-from trivium.policy.errors import PolicyError, Problem
+from trivium.policy.errors import PolicyError, Problem, nearest_name
 from trivium.policy.proofs import prove
 from trivium.policy.references import Vocabulary
 
