@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -59,11 +59,13 @@ class Advice(msgspec.Struct, frozen=True):
     Attributes:
         decision_id: as in the recommendation.
         profile: the profile that was asked about.
+        given: JSON Pointers of the fields that it gives.
         outcome: what was decided.
     """
 
     decision_id: str
     profile: Profile
+    given: tuple[str, ...]
     outcome: Outcome
 
 
@@ -89,11 +91,13 @@ class Template(msgspec.Struct, frozen=True, eq=False):
     Attributes:
         pieces: the JSON in pieces, one of them for each hole.
         holes: which piece each thing fills.
+        given: JSON Pointers of the inputs that are given.
         outcome: what is decided.
     """
 
     pieces: list[bytes]
     holes: list[tuple[int, str]]
+    given: tuple[str, ...]
     outcome: Outcome
 
 
@@ -115,6 +119,8 @@ class Advisor:
         read = {name for field in policy.inputs for name in (field.name, field.spec.derived_from)}
         self._reads_costs = PAYBACK in read
         self._unread = [(name, column) for column, name in enumerate(FIELDS) if name not in read and name != "id"]
+        rest = [column for column, name in enumerate(FIELDS) if name not in read or name == "costs"]  # mostly not given
+        self._pick_rest, self._no_rest = _picker(rest), (None,) * len(rest)
         self._numbers = {name: FIELDS.index(name) for name in NUMBERS if name in read}
         self._identity = f"\n{policy.digest}".encode()
         self._citations = {name: Citation(name, one.title, one.year, one.url) for name, one in document.sources.items()}
@@ -141,22 +147,25 @@ class Advisor:
     def answer(self, profile: Profile, explain: Explain = "full") -> tuple[bytes, Advice]:
         """Recommend as JSON: the same bytes as encoding what `recommend` returns, from the cache where it can."""
         values = _values(profile)
-        economics = self._assess(profile)
-        template = self._template(self.policy.rounded(self._inputs(values, economics)), explain)
+        economics = None
+        fillings: dict[str, bytes] = {}
+        given = None
+        if not (only_inputs := self._pick_rest(values) == self._no_rest):
+            economics = self._assess(profile)
+            fillings["id"] = encode(profile.id)
+            fillings["ignored_inputs"] = encode(self._ignored(values))
+            fillings["economics"] = encode(economics)
+            fillings["break_even"] = encode(_break_even(economics))
+            given = _pointers({name for name, value in zip(FIELDS, values, strict=True) if value is not None})
+        template = self._template(self.policy.rounded(self._inputs(values, economics)), explain, only_inputs)
         decision_id = self.identify(profile)
-        fillings = {
-            "decision_id": b'"%b"' % decision_id.encode(),
-            "id": encode(profile.id),
-            "ignored_inputs": encode(self._ignored(values)),
-            "economics": encode(economics),
-            "break_even": encode(_break_even(economics)),
-        }
+        fillings["decision_id"] = b'"%b"' % decision_id.encode()
         pieces = template.pieces.copy()
         for position, hole in template.holes:
             if hole not in fillings:
                 fillings[hole] = encode(canonical(values[self._numbers[hole]]))
             pieces[position] = fillings[hole]
-        return b"".join(pieces), Advice(decision_id, profile, template.outcome)
+        return b"".join(pieces), Advice(decision_id, profile, given or template.given, template.outcome)
 
     def identify(self, profile: Profile) -> str:
         """Return the decision id of a profile.
@@ -187,14 +196,22 @@ class Advisor:
     def _ignored(self, values: Sequence[Any]) -> list[str]:
         return [name for name, column in self._unread if values[column] is not None]
 
-    def _make_template(self, inputs: tuple[Any, ...], explain: Explain) -> Template:
+    def _make_template(self, inputs: tuple[Any, ...], explain: Explain, only_inputs: bool) -> Template:
+        """Work out a template; profiles that give nothing but inputs, as most do, have one with fewer holes."""
         cell, known = self.policy.read(inputs)
-        shown = {name: _hole(name) for name in self._numbers}
-        rest = map(_hole, ("economics", "break_even", "decision_id", "id", "ignored_inputs"))
-        made = self._advise(cell, known, explain, _Whole(shown, *rest))
+        whole = _Whole(
+            shown={name: _hole(name) for name in self._numbers},
+            economics=None if only_inputs else _hole("economics"),
+            break_even=None if only_inputs else _hole("break_even"),
+            decision_id=_hole("decision_id"),
+            id=None if only_inputs else _hole("id"),
+            ignored=[] if only_inputs else _hole("ignored_inputs"),
+        )
+        made = self._advise(cell, known, explain, whole)
+        stated = {field.name for field, given in zip(self.policy.inputs, known, strict=True) if given}
         pieces, holes = _take_apart(encode(made))
         codes = tuple(dict.fromkeys(code for rule in self.policy.decide(cell).fired for code in rule.because))
-        return Template(pieces, holes, _outcome(made.strategy, made.status, codes, self.reference))
+        return Template(pieces, holes, _pointers(stated), _outcome(made.strategy, made.status, codes, self.reference))
 
     def _advise(
         self,
@@ -414,6 +431,10 @@ def _take_apart(encoded: bytes) -> tuple[list[bytes], list[tuple[int, str]]]:
         else:
             pieces.extend(map(_shared, _pieces(part)))
     return pieces, holes
+
+
+def _pointers(names: Collection[str]) -> tuple[str, ...]:
+    return tuple("/" + name for name in FIELDS if name in names)
 
 
 def _picker(columns: Sequence[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:

@@ -59,7 +59,9 @@ def values(name: str) -> st.SearchStrategy[Any]:
 
 own_ids = st.none() | st.text(st.characters(codec="utf-8"), max_size=200)
 complete = st.builds(Profile, **{name: values(name) for name in FIELDS[1:]})
-profiles = st.builds(Profile, id=own_ids, **{name: st.none() | values(name) for name in FIELDS[1:]}) | complete
+nothing_but_inputs = st.builds(Profile, **{name: st.none() | values(name) for name in SLOW.inputs})
+anything = st.builds(Profile, id=own_ids, **{name: st.none() | values(name) for name in FIELDS[1:]})
+profiles = anything | complete | nothing_but_inputs
 nearly_complete = st.builds(  # so that all completions can be tried
     lambda profile, unknown: msgspec.structs.replace(profile, **dict.fromkeys(unknown)),
     complete,
@@ -90,6 +92,7 @@ def test_the_fast_answer_is_the_slow_one_encoded(version: str, profile: Profile,
     assert advice.decision_id == made.decision_id
     assert (advice.outcome.strategy, advice.outcome.status) == (made.strategy, made.status)
     assert json.loads(body)["id"] == profile.id
+    assert list(advice.given) == [f"/{name}" for name in FIELDS if getattr(profile, name) is not None]
 
 
 @given(profiles)

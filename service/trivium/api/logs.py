@@ -5,22 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections.abc import MutableMapping
-from itertools import compress, repeat
-from operator import is_not
 from typing import Any, BinaryIO
 
 import msgspec
 import structlog
 
 from trivium.advisor import Advice
-from trivium.profile import FIELDS
 
 
 LEVELS = {"debug": 10, "info": 20, "error": 40}
 """As numbers, which is how a logger takes them."""
-
-
-_POINTERS = ["/" + name for name in FIELDS]
 
 
 class RequestLine(msgspec.Struct, kw_only=True):
@@ -69,7 +63,7 @@ class RequestLine(msgspec.Struct, kw_only=True):
     strategy: str | msgspec.UnsetType = msgspec.UNSET
     recommendation_status: str | msgspec.UnsetType = msgspec.UNSET
     codes: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
-    masked: list[str] | msgspec.UnsetType = msgspec.UNSET
+    masked: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     profile: Any = msgspec.UNSET
     decisions: int | msgspec.UnsetType = msgspec.UNSET
     exception: str | msgspec.UnsetType = msgspec.UNSET
@@ -86,8 +80,7 @@ class RequestLine(msgspec.Struct, kw_only=True):
         if with_values:
             self.profile = advice.profile
         else:
-            given = map(is_not, msgspec.structs.astuple(advice.profile), repeat(None))
-            self.masked = list(compress(_POINTERS, given))
+            self.masked = advice.given
 
 
 def make_logger(level: str, stream: BinaryIO | None = None) -> Any:
@@ -104,8 +97,8 @@ def _render(_logger: Any, level: str, event: MutableMapping[str, Any]) -> bytes:
     """Encode an event; the lines of requests come as structs, several at once, and are written at once."""
     lines: list[RequestLine] | None = event.get("lines")
     if lines is None:
-        return _encode({"time": dt.datetime.now(dt.UTC), "level": level, **event})
-    return b"\n".join(map(_encode, lines))
+        return _ENCODER.encode({"time": dt.datetime.now(dt.UTC), "level": level, **event})
+    return _ENCODER.encode_lines(lines)[:-1]
 
 
-_encode = msgspec.json.Encoder(enc_hook=repr).encode
+_ENCODER = msgspec.json.Encoder(enc_hook=repr)
