@@ -53,6 +53,18 @@ def test_errors_come_in_the_order_of_the_query(service: Inside) -> None:
     assert [error["parameter"] for error in found["errors"]] == names
 
 
+def test_of_a_field_named_twice_the_last_one_counts(service: Inside) -> None:
+    twice, once = b'{"labeled_examples":1,"labeled_examples":2000}', b'{"labeled_examples":2000}'
+    for path, body in (
+        ("/recommend", b"%b"),
+        ("/recommend?explain=full", b"%b"),
+        ("/recommend/batch", b'{"profiles":[%b]}'),
+    ):
+        answers = [service.client.post(path, content=body % profile, headers=JSON) for profile in (twice, once)]
+        assert answers[0].is_success
+        assert answers[0].content == answers[1].content
+
+
 @pytest.mark.parametrize(
     ("explain", "members"),
     [
