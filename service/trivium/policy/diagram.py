@@ -104,6 +104,8 @@ class Diagrams:
                 return then
             if condition == FALSE:
                 return otherwise
+            if then == TRUE and otherwise == FALSE:
+                return condition
             key = (condition, then, otherwise)
             if (root := memo.get(key)) is None:
                 level = min(map(self.level, key))

@@ -150,9 +150,10 @@ def _both(
 ) -> Root:
     """Return where moving one input between two bands is bad; the premise holds before the move."""
     space = policy.diagrams
-    pair = space.combine(
-        lambda old, new: int(bad(old, new)), space.cofactor(policy.root, *before), space.cofactor(policy.root, *after)
-    )
+    here, there = space.cofactor(policy.root, *before), space.cofactor(policy.root, *after)
+    if here == there:  # nothing changes
+        return FALSE
+    pair = space.combine(lambda old, new: int(bad(old, new)), here, there)
     return space.choose(space.cofactor(premise, *before), pair, FALSE)
 
 
