@@ -8,8 +8,7 @@ holes between them: `Advisor.answer` then fills in the numbers, the economics, t
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -45,6 +44,9 @@ TEMPLATES = 1024
 
 PIECES = 8192
 """Pieces of JSON that answers share; beyond that, old ones are kept once for each answer that has them."""
+
+SHORTEST = 200
+"""Bytes of a piece, unless a hole ends it: shorter ones are shared more, and take longer to put together."""
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 """Encodes recommendations: money is exact, and written as a JSON number."""
@@ -236,7 +238,7 @@ class Advisor:
             for asked in left_open.questions
         ]
         return Recommendation(
-            strategy=policy.strategies[policy.decide(cell).strategy],
+            strategy=policy.tables[-1].outcomes[state[-1]],
             status="provisional" if provisional else "settled",
             summary=self._statements[policy.summary.fire(state).id],
             levers=self._levers(state, reasons),
@@ -414,7 +416,6 @@ def _hole(name: str) -> Any:
 
 _outcome = cache(Outcome)
 _shared = lru_cache(maxsize=PIECES)(bytes)
-_pieces = re.compile(rb".{200,}?},(?={)|.+").findall
 
 
 def _take_apart(encoded: bytes) -> tuple[list[bytes], list[tuple[int, str]]]:
@@ -429,8 +430,16 @@ def _take_apart(encoded: bytes) -> tuple[list[bytes], list[tuple[int, str]]]:
             holes.append((len(pieces), part.decode()))
             pieces.append(b"")
         else:
-            pieces.extend(map(_shared, _pieces(part)))
+            pieces.extend(map(_shared, _cut(part)))
     return pieces, holes
+
+
+def _cut(text: bytes) -> Iterator[bytes]:
+    start = 0
+    while (end := text.find(b"},{", start + SHORTEST)) >= 0:
+        yield text[start : end + 2]
+        start = end + 2
+    yield text[start:]
 
 
 def _pointers(names: Collection[str]) -> tuple[str, ...]:

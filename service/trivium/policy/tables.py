@@ -76,7 +76,10 @@ def condition(when: When, variables: Mapping[str, int], known: Sequence[Variable
 
 def holds(terms: Condition, state: Sequence[int]) -> bool:
     """Say whether a condition holds in a state."""
-    return all(state[position] in labels for position, labels in terms)
+    for position, labels in terms:  # noqa: SIM110 - `all` takes twice as long
+        if state[position] not in labels:
+            return False
+    return True
 
 
 def outcomes(table: Table) -> tuple[str, ...]:
