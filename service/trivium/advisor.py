@@ -414,7 +414,7 @@ def _hole(name: str) -> Any:
     return msgspec.Raw(b"\0%b\0" % name.encode())
 
 
-_outcome = cache(Outcome)
+_outcome = cache(Outcome)  # as many as the policies can tell apart
 _shared = lru_cache(maxsize=PIECES)(bytes)
 
 
