@@ -80,9 +80,8 @@ def reply(
     value: Any, *, media_type: str = JSON, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response[bytes]:
     """Answer with a value as JSON, or with bytes as they are; never cached."""
-    body = value if isinstance(value, bytes) else msgspec.json.encode(value)
     headers = {"Cache-Control": "no-store", **(headers or {})}
-    return Response(body, media_type=media_type, status_code=status, headers=headers)
+    return Response(_encoded(value), media_type=media_type, status_code=status, headers=headers)
 
 
 def reply_tagged(
@@ -94,12 +93,17 @@ def reply_tagged(
     headers: dict[str, str] | None = None,
 ) -> Response[bytes]:
     """Answer with an entity tag, the body's hash unless given, or with 304 when the caller has that state already."""
-    body = value if isinstance(value, bytes) else msgspec.json.encode(value)
-    etag = etag or hashlib.sha256(body).hexdigest()[:32]
+    if etag is None:
+        value = _encoded(value)
+        etag = hashlib.sha256(value).hexdigest()[:32]
     tagged = {"ETag": f'"{etag}"', "Cache-Control": "public, no-cache", "Vary": "Accept", **(headers or {})}
     if _matches(",".join(request.headers.getall("if-none-match", [])), etag):
         return Response(b"", status_code=304, headers=tagged, media_type=media_type)
-    return reply(body, media_type=media_type, headers=tagged)
+    return reply(value, media_type=media_type, headers=tagged)
+
+
+def _encoded(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else msgspec.json.encode(value)
 
 
 def _matches(if_none_match: str, etag: str) -> bool:
