@@ -20,7 +20,7 @@ from litestar.testing import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 import trivium
-from trivium.api.app import create_app
+from trivium.api.app import CONTRACT, create_app
 from trivium.api.logs import make_logger
 from trivium.api.problems import PROBLEM_TYPES
 from trivium.api.settings import Settings
@@ -32,6 +32,9 @@ JSON = {"Content-Type": "application/json"}
 ALWAYS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
 SOMETIMES = {"errors", "limit", "supported"}
 INTERNALS = re.compile(r"Traceback|Exception|\.py\b|msgspec|litestar|granian|site-packages|\b0x[0-9a-f]{6}")
+
+PATHS = CONTRACT.document["paths"]
+OPERATIONS = [(method.upper(), path) for path, methods in PATHS.items() for method in methods]
 
 Line = dict[str, Any]
 
@@ -109,6 +112,22 @@ async def call(app: Any, path: str, receive: Any, **headers: str) -> httpx.Respo
     await app(scope | {"headers": [(key.encode(), value.encode()) for key, value in lines.items()]}, receive, send)
     start, rest = sent
     return httpx.Response(start["status"], headers=start["headers"], content=rest["body"])
+
+
+def fill(path: str) -> str:
+    """Fill the parameters of a path with what is there."""
+    code = "too-large" if path.startswith("/problems") else "HIGH_VOLUME"
+    return path.format(version="1.0.0", a="1", b="latest", code=code)
+
+
+def documented(served: Inside, response: httpx.Response) -> None:
+    """Check that the contract foresees this problem at this operation."""
+    line, found = served.line(response), response.json()
+    assert line["problem"] == found["code"]
+    if line["route"] in PATHS and response.status_code != 405:
+        answers = PATHS[line["route"]][line["method"].lower()]["responses"][str(response.status_code)]
+        examples = answers["content"]["application/problem+json"]["examples"].values()
+        assert found["code"] in {example["value"]["code"] for example in examples}
 
 
 @contextmanager

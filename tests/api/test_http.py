@@ -5,15 +5,10 @@ import re
 import httpx
 import pytest
 
-from api.serving import Inside, problem
-from trivium.api.app import CONTRACT
+from api.serving import PATHS, Inside, fill, problem
 
 
-READABLE = [
-    path.format(version="1.0.0", a="1", b="latest", code="too-large" if "problems" in path else "HIGH_VOLUME")
-    for path, methods in CONTRACT.document["paths"].items()
-    if "get" in methods
-]
+READABLE = [fill(path) for path, methods in PATHS.items() if "get" in methods]
 TAGGED = [path for path in READABLE if path not in {"/livez", "/readyz", "/metrics", "/version"}]
 OWN = {"x-request-id", "traceparent", "server-timing"}  # differ for each request
 
