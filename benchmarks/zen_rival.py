@@ -9,7 +9,7 @@ from typing import Any
 import zen  # type: ignore[import-not-found]  # only in the environment of the benchmark
 
 from trivium.policy import Document
-from trivium.policy.document import UNMEASURED, Table
+from trivium.policy.language.document import UNMEASURED, Table
 
 
 Evaluate = Callable[[str], str]

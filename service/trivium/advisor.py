@@ -17,9 +17,9 @@ import msgspec
 
 from trivium.economics import Economics, assess, price_digest
 from trivium.policy import Served, flips, margin, unknowns
-from trivium.policy.compiled import CompiledInput, Known
-from trivium.policy.diagram import Cell
-from trivium.policy.tables import Condition, FiredRule, holds
+from trivium.policy.engine.compiled import CompiledInput, Known
+from trivium.policy.engine.diagram import Cell
+from trivium.policy.engine.tables import Condition, FiredRule, holds
 from trivium.profile import FIELDS, NUMBERS, PAYBACK, Profile, canonical
 from trivium.recommendation import (
     Assumption,

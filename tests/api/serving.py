@@ -21,9 +21,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import trivium
 from trivium.api.app import CONTRACT, create_app
-from trivium.api.logs import make_logger
-from trivium.api.problems import PROBLEM_TYPES
+from trivium.api.http.problems import PROBLEM_TYPES
 from trivium.api.settings import Settings
+from trivium.api.telemetry.log import make_logger
 
 
 TRIVIUM = Path(sys.executable).with_name("trivium")

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from api import serving
 from api.serving import JSON, Inside, Live, problem
-from trivium.api.examples import INDEED, SUPPORT
+from trivium.api.openapi.examples import INDEED, SUPPORT
 
 
 ASK = """
 import sys, httpx
 from litestar.testing import TestClient
 from trivium.api.app import create_app
-from trivium.api.logs import make_logger
+from trivium.api.telemetry.log import make_logger
 with TestClient(create_app(logger=make_logger("error"))) as client:
     answer = client.post(sys.argv[1], content=sys.argv[2], headers={"Content-Type": sys.argv[3]})
     sys.stdout.buffer.write(answer.content)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from api.serving import JSON, Live
-from trivium.api.examples import INDEED, SUPPORT
+from trivium.api.openapi.examples import INDEED, SUPPORT
 
 
 CALLERS = 64

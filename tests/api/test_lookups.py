@@ -5,9 +5,9 @@ import hashlib
 import re
 
 from api.serving import PATHS, Inside
-from trivium.api.docs import CONTENT_SECURITY_POLICY
-from trivium.api.examples import SUPPORT
-from trivium.api.problems import PROBLEM_TYPES
+from trivium.api.http.problems import PROBLEM_TYPES
+from trivium.api.openapi.examples import SUPPORT
+from trivium.api.openapi.page import CONTENT_SECURITY_POLICY
 from trivium.profile import FIELD_TEXTS, VOCABULARY
 
 

@@ -13,8 +13,8 @@ from api import serving
 from api.serving import JSON, OPERATIONS, PATHS, Inside, documented, problem
 from trivium import Advisor, Explain, Profile, Recommendation
 from trivium.advisor import Advice
-from trivium.api.examples import LARGE_BATCH, UNMAPPABLE, WRONG_BATCH, WRONG_MAP, WRONG_PROFILE
-from trivium.api.problems import PROBLEM_TYPES
+from trivium.api.http.problems import PROBLEM_TYPES
+from trivium.api.openapi.examples import LARGE_BATCH, UNMAPPABLE, WRONG_BATCH, WRONG_MAP, WRONG_PROFILE
 
 
 # The service's own failures

@@ -18,8 +18,8 @@ import toolbox
 import trivium
 from api import serving
 from api.serving import PATHS, Inside, Live
-from trivium.api.examples import INDEED, SUPPORT
-from trivium.api.logs import RequestLine
+from trivium.api.openapi.examples import INDEED, SUPPORT
+from trivium.api.telemetry.log import RequestLine
 
 
 ALWAYS = ["time", "level", "event", "method", "route", "path", "status", "duration_ms"]

@@ -5,7 +5,7 @@ python tests/authoring/reference_page.py prints it.
 
 from typing import Any
 
-from trivium.policy.language import schema
+from trivium.policy.language.json_schema import schema
 
 
 def reference() -> str:

@@ -9,8 +9,8 @@ import generators
 import toolbox
 import trivium
 from trivium.policy import Policy, compile_policy, prove
-from trivium.policy import coverage as counted
-from trivium.policy.coverage import path_coverage
+from trivium.policy.proofs import coverage as counted
+from trivium.policy.proofs.coverage import path_coverage
 
 
 COMMUTE = (toolbox.ROOT / "tests" / "policy" / "commute.yaml").read_text()

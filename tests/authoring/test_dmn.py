@@ -19,7 +19,7 @@ import trivium
 from trivium import cli
 from trivium.cli.authoring import STARTER
 from trivium.policy import CompiledInput, Policy, compile_policy
-from trivium.policy.dmn import export_dmn
+from trivium.policy.export.dmn import export_dmn
 
 
 COMMUTE = toolbox.ROOT / "tests" / "policy" / "commute.yaml"

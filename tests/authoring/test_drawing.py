@@ -15,8 +15,8 @@ import toolbox
 import trivium
 from trivium import cli
 from trivium.policy import Policy, compile_policy
-from trivium.policy.drawing import draw_diagram, draw_tables
-from trivium.policy.layout import Line, arrange
+from trivium.policy.export.drawing import draw_diagram, draw_tables
+from trivium.policy.export.layout import Line, arrange
 
 
 SVG = {"svg": "http://www.w3.org/2000/svg"}

@@ -15,8 +15,9 @@ import trivium
 from authoring.reference_page import reference
 from trivium import cli
 from trivium.cli.authoring import STARTER, pointed_out
-from trivium.policy import PolicyError, Problem, document, load_policy
-from trivium.policy.language import schema
+from trivium.policy import PolicyError, Problem, load_policy
+from trivium.policy.language import document
+from trivium.policy.language.json_schema import schema
 from trivium.profile import VOCABULARY
 
 

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 import toolbox
 from trivium import cli
 from trivium.policy import compile_policy, diff
-from trivium.policy.versions import next_version, too_small_a_step, version_step
+from trivium.policy.proofs.versions import next_version, too_small_a_step, version_step
 
 
 COMMUTE = (toolbox.ROOT / "tests" / "policy" / "commute.yaml").read_text()

@@ -13,10 +13,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 import toolbox
 from api import serving
 from api.serving import Inside
-from trivium.api.advice import AdviceQuery
 from trivium.api.app import CONTRACT, ROUTES
-from trivium.api.examples import SUPPORT
-from trivium.api.problems import PROBLEM_TYPES
+from trivium.api.http.problems import PROBLEM_TYPES
+from trivium.api.openapi.examples import SUPPORT
+from trivium.api.routes.recommend import AdviceQuery
 from trivium.api.settings import Settings
 from trivium.profile import COUNTS, FIELDS, MOST, VOCABULARY
 

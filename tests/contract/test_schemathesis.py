@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, settings
 from api import serving
 from api.serving import Live
 from trivium.api.app import CONTRACT, ROUTES, create_app
-from trivium.api.logs import make_logger
 from trivium.api.settings import Settings
+from trivium.api.telemetry.log import make_logger
 
 
 SCHEMATHESIS = Path(sys.executable).with_name("st")

@@ -15,7 +15,7 @@ from toolbox import ROOT
 from trivium.api.settings import PREFIX, Settings
 from trivium.economics import Costs
 from trivium.policy import Registry, load_directory
-from trivium.policy.document import Promise
+from trivium.policy.language.document import Promise
 from trivium.prices import AS_OF, DEFAULTS
 from trivium.profile import VOCABULARY
 

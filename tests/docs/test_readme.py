@@ -27,9 +27,9 @@ from api import serving
 from casebook import report
 from trivium import cli
 from trivium.api.app import ROUTES
-from trivium.api.logs import RequestLine
-from trivium.api.problems import PROBLEM_TYPES
+from trivium.api.http.problems import PROBLEM_TYPES
 from trivium.api.settings import PREFIX, Settings
+from trivium.api.telemetry.log import RequestLine
 from trivium.cli.serve import serve
 from trivium.decoding import allowed, base_type
 from trivium.economics import Costs

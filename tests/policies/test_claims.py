@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 
 import trivium
-from trivium.policy.document import Document, Promise
-from trivium.policy.reading import parse
+from trivium.policy.language.document import Document, Promise
+from trivium.policy.language.parser import parse
 
 
 FRAMEWORK, REFINED = "1.0.0", "2.0.0"

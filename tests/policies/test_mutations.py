@@ -16,12 +16,12 @@ from msgspec.structs import replace
 
 from trivium import POLICIES
 from trivium.policy import Document, Policy, PolicyError, Problem, prove
-from trivium.policy.compiled import compile_parsed, compose
-from trivium.policy.diagram import FALSE, TRUE, Diagrams, Root
-from trivium.policy.document import Input, Rule, When
-from trivium.policy.reading import Parsed, parse
-from trivium.policy.references import check
-from trivium.policy.tables import outcomes
+from trivium.policy.engine.compiled import compile_parsed, compose
+from trivium.policy.engine.diagram import FALSE, TRUE, Diagrams, Root
+from trivium.policy.engine.tables import outcomes
+from trivium.policy.language.document import Input, Rule, When
+from trivium.policy.language.parser import Parsed, parse
+from trivium.policy.language.references import check
 from trivium.profile import VOCABULARY
 
 

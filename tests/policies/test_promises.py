@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 import trivium
 from trivium.policy import CompiledInput, Policy, compile_policy
-from trivium.policy.compiled import compile_parsed
-from trivium.policy.diagram import Cell
-from trivium.policy.document import Promise, Rule, When
+from trivium.policy.engine.compiled import compile_parsed
+from trivium.policy.engine.diagram import Cell
+from trivium.policy.language.document import Promise, Rule, When
 from trivium.profile import VOCABULARY
 
 

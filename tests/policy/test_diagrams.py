@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from trivium.policy.diagram import FALSE, TRUE, Cell, Diagrams, Root, TooLargeError
+from trivium.policy.engine.diagram import FALSE, TRUE, Cell, Diagrams, Root, TooLargeError
 
 
 SIZES = (2, 3, 2, 4)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from trivium.policy import Field, PolicyError, Problem, compile_policy, load_policy
-from trivium.policy.compiled import NODE_LIMIT
-from trivium.policy.tables import ENTRY_LIMIT
+from trivium.policy.engine.compiled import NODE_LIMIT
+from trivium.policy.engine.tables import ENTRY_LIMIT
 
 
 GOOD = Path(__file__).with_name("commute.yaml").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import generators
 import reference
 import trivium
 from trivium.policy import compile_policy, load_policy
-from trivium.policy.map import MapBand, strategy_map
+from trivium.policy.engine.map import MapBand, strategy_map
 from trivium.profile import VOCABULARY
 
 

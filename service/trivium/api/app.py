@@ -10,13 +10,16 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
-from trivium.api import advice, contract_routes, negotiation, operations, policies, problems, reference
-from trivium.api.logs import make_logger
-from trivium.api.metrics import Metrics
-from trivium.api.reload import Serving
-from trivium.api.schema import Contract
+from trivium.api.http import negotiation, problems
+from trivium.api.openapi.document import Contract
+from trivium.api.reloader import Serving
+from trivium.api.routes import documentation as contract_routes
+from trivium.api.routes import operations, policies, reference
+from trivium.api.routes import recommend as advice
 from trivium.api.settings import Settings
-from trivium.api.telemetry import Edge
+from trivium.api.telemetry.log import make_logger
+from trivium.api.telemetry.metrics import Metrics
+from trivium.api.telemetry.middleware import Edge
 
 
 ROUTES: tuple[Any, ...] = (

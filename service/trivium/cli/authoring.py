@@ -12,10 +12,10 @@ import msgspec
 from trivium.advisor import Advisor
 from trivium.cli.common import INVALID_INPUT, POLICY, Failure, find_policy, read_profile
 from trivium.policy import Lifecycle, Policy, Problem, Served
-from trivium.policy.diagram import Cell
-from trivium.policy.dmn import export_dmn
-from trivium.policy.drawing import draw_diagram, draw_tables
-from trivium.policy.language import NAME, schema
+from trivium.policy.engine.diagram import Cell
+from trivium.policy.export.dmn import export_dmn
+from trivium.policy.export.drawing import draw_diagram, draw_tables
+from trivium.policy.language.json_schema import NAME, schema
 
 
 STARTER = Path(__file__).with_name("starter.yaml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from trivium.policy import Policy, PolicyError, compile_policy, prove
-from trivium.policy.coverage import PathCoverage, path_coverage
+from trivium.policy.proofs.coverage import PathCoverage, path_coverage
 from trivium.profile import VOCABULARY
 
 

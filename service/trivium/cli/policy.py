@@ -24,8 +24,8 @@ from trivium.cli.common import (
 )
 from trivium.cli.examples import Tested, run_examples
 from trivium.policy import Policy, PolicyError, Problem, diff, load_policy
-from trivium.policy.map import strategy_map
-from trivium.policy.versions import too_small_a_step
+from trivium.policy.engine.map import strategy_map
+from trivium.policy.proofs.versions import too_small_a_step
 from trivium.profile import VOCABULARY
 
 

@@ -15,7 +15,7 @@ import click
 import msgspec
 
 import trivium
-from trivium.api.examples import INDEED
+from trivium.api.openapi.examples import INDEED
 from trivium.cli.common import CANNOT_START, Failure
 from trivium.errors import SettingsError
 from trivium.policy import PolicyError

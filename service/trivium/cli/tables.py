@@ -14,9 +14,9 @@ from rich.text import Text
 from trivium.cli.examples import Coverage, Tested
 from trivium.cli.words import in_words, shown
 from trivium.policy import CompiledInput, Difference, Policy, Served
-from trivium.policy.document import Rule
-from trivium.policy.document import Table as WrittenTable
-from trivium.policy.map import MapBand, StrategyMap
+from trivium.policy.engine.map import MapBand, StrategyMap
+from trivium.policy.language.document import Rule
+from trivium.policy.language.document import Table as WrittenTable
 
 
 COLORS = ("blue", "green", "yellow", "magenta", "cyan", "red")

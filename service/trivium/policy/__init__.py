@@ -3,14 +3,14 @@
 It knows decision tables, bands and diagrams, and nothing of what is decided or how it is served.
 """
 
-from trivium.policy.compiled import CompiledInput, Decision, Policy, compile_policy
-from trivium.policy.diff import Difference, StrategyChange, diff
-from trivium.policy.document import Document
+from trivium.policy.engine.compiled import CompiledInput, Decision, Policy, compile_policy
+from trivium.policy.engine.queries import Flip, OpenQuestion, Unknowns, flips, margin, unknowns
 from trivium.policy.errors import PolicyError, Problem
-from trivium.policy.proofs import prove
-from trivium.policy.queries import Flip, OpenQuestion, Unknowns, flips, margin, unknowns
-from trivium.policy.reading import digest, parse
-from trivium.policy.references import Field, Vocabulary
+from trivium.policy.language.document import Document
+from trivium.policy.language.parser import digest, parse
+from trivium.policy.language.references import Field, Vocabulary
+from trivium.policy.proofs.diff import Difference, StrategyChange, diff
+from trivium.policy.proofs.gate import prove
 from trivium.policy.registry import (
     Lifecycle,
     Registry,

@@ -11,10 +11,10 @@ from typing import Literal, TypeAlias
 import msgspec
 import yaml
 
-from trivium.policy.compiled import Policy, compile_policy
+from trivium.policy.engine.compiled import Policy, compile_policy
 from trivium.policy.errors import PolicyError, Problem, nearest_name
-from trivium.policy.proofs import prove
-from trivium.policy.references import Vocabulary
+from trivium.policy.language.references import Vocabulary
+from trivium.policy.proofs.gate import prove
 
 
 Status: TypeAlias = Literal["active", "deprecated", "retired"]

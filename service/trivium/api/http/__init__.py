@@ -1,0 +1,1 @@
+"""What HTTP itself asks of every route: media types, parameters, conditional requests, problems."""

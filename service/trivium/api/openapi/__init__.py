@@ -1,0 +1,1 @@
+"""The contract, as OpenAPI 3.1."""

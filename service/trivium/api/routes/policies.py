@@ -1,0 +1,239 @@
+"""The policies as resources: list, document, difference, map."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import lru_cache
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from trivium.api.http.negotiation import reply, reply_tagged
+from trivium.api.http.problems import ProblemError
+from trivium.api.openapi.examples import SUPPORT, UNMAPPABLE, WRONG_MAP
+from trivium.api.openapi.operation import JSON, SELECTOR, Meet, Operation, PathParameter, Reply, describes, tagged
+from trivium.api.policy_set import Service
+from trivium.api.routes.recommend import lifecycle_headers
+from trivium.decoding import decode, one_of
+from trivium.policy import Difference, Document, Policy, diff
+from trivium.policy.engine.map import StrategyMap, strategy_map
+from trivium.policy.registry import Status
+from trivium.profile import VOCABULARY, Profile
+
+
+class PolicySummary(msgspec.Struct, frozen=True):
+    """A served version.
+
+    Attributes:
+        name: the policy's name.
+        version: its semantic version.
+        digest: SHA-256 of the canonical document.
+        title: what it is, in words.
+        status: active, deprecated (still decides) or retired (readable only).
+        default: whether it decides when a request names no policy.
+        released: day of release.
+        deprecated: day from which on it is deprecated.
+        sunset: day from which on it may be retired.
+        successor: the version to move to.
+        cells: number of combinations of bands it decides.
+        nodes: number of nodes of its decision diagram.
+    """
+
+    name: str
+    version: str
+    digest: str
+    title: str
+    status: Status
+    default: bool
+    released: dt.date | None
+    deprecated: dt.date | None
+    sunset: dt.date | None
+    successor: str | None
+    cells: int
+    nodes: int
+
+
+class PolicyList(msgspec.Struct, frozen=True):
+    """All served versions, newest first."""
+
+    policies: list[PolicySummary]
+
+
+class PolicyDocument(msgspec.Struct, frozen=True):
+    """A whole policy: tables, bands, codes and promises."""
+
+    name: str
+    version: str
+    digest: str
+    document: Document
+
+
+class MapRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which two inputs to vary, and the rest of the profile.
+
+    Attributes:
+        x: the input along the columns.
+        y: the input along the rows.
+        profile: the other inputs; what it leaves out is assumed.
+    """
+
+    x: Annotated[str, one_of(VOCABULARY)]
+    y: Annotated[str, one_of(VOCABULARY)]
+    profile: Profile | None = None
+
+
+_MAP = msgspec.json.Decoder(MapRequest)
+_diff = lru_cache(maxsize=64)(diff)
+
+
+def _list(service: Service) -> PolicyList:
+    registry = service.registry
+    return PolicyList(
+        [
+            _summary(service, version, default=version == registry.default.version)
+            for version in reversed(registry.by_version)
+        ]
+    )
+
+
+def _document(policy: Policy) -> PolicyDocument:
+    return PolicyDocument(policy.document.policy, policy.version, policy.digest, policy.document)
+
+
+def _example_diff(service: Service) -> Difference:
+    served = list(service.registry.by_version.values())
+    return _diff(served[0].policy, served[-1].policy)
+
+
+def _summary(service: Service, version: str, *, default: bool) -> PolicySummary:
+    served = service.registry.by_version[version]
+    policy: Policy = served.policy
+    lifecycle = served.lifecycle
+    return PolicySummary(
+        name=policy.document.policy,
+        version=version,
+        digest=policy.digest,
+        title=policy.document.title,
+        status=lifecycle.status,
+        default=default,
+        released=lifecycle.released,
+        deprecated=lifecycle.deprecated,
+        sunset=lifecycle.sunset,
+        successor=lifecycle.successor,
+        cells=policy.cells,
+        nodes=len(policy.diagrams.nodes(policy.root)),
+    )
+
+
+_VERSION = PathParameter("`1.0.0`, `1` for the newest 1.x, or `latest`.", "1.0.0", SELECTOR)
+_UNKNOWN: dict[str, Meet] = {"unknown-policy": lambda service: service.registry.resolve("9")}
+
+LIST_POLICIES = Operation(
+    id="list_policies",
+    tag="policies",
+    summary="List the policies served",
+    description="Every served version with its status, dates and digest, newest first.",
+    links={"newest": {"operationId": "read_policy", "parameters": {"version": "$response.body#/policies/0/version"}}},
+    replies=tagged("The versions.", {JSON: PolicyList}, _list),
+)
+READ_POLICY = Operation(
+    id="read_policy",
+    tag="policies",
+    summary="Read a whole policy",
+    description="The document that decides: inputs with their bands, decision tables, codes, steps and promises. "
+    "The entity tag is the digest, so If-None-Match saves the transfer.",
+    path={"version": _VERSION},
+    replies=tagged(
+        "The document.",
+        {JSON: PolicyDocument},
+        lambda service: _document(service.registry.default.policy),
+        etag="The digest of the policy document.",
+    ),
+    problems=_UNKNOWN,
+)
+DIFF_POLICIES = Operation(
+    id="diff_policies",
+    tag="policies",
+    summary="Compare two policies exactly",
+    description="Counts, over every combination of bands, how many change from which strategy to which, with sample "
+    "profiles, and names the semantic version step that follows.",
+    path={
+        "a": PathParameter("The older version.", "1.0.0", SELECTOR),
+        "b": PathParameter("The newer version.", "latest", SELECTOR),
+    },
+    replies=tagged("The difference.", {JSON: Difference}, _example_diff),
+    problems=_UNKNOWN,
+)
+MAP_POLICY = Operation(
+    id="map_policy",
+    tag="policies",
+    summary="Map the strategies over two inputs",
+    description="Varies two inputs over all their bands and holds the rest of the profile fixed.",
+    path={"version": _VERSION},
+    body=MapRequest,
+    body_examples={"volume_and_data": {"x": "requests_per_day", "y": "labeled_examples", "profile": SUPPORT}},
+    replies={
+        200: Reply(
+            "The strategies, a row for each band of y.",
+            {JSON: StrategyMap},
+            example=lambda service: strategy_map(
+                service.registry.default.policy, "requests_per_day", "labeled_examples", {}
+            ),
+        )
+    },
+    problems=_UNKNOWN
+    | {
+        "invalid-input": lambda _: decode(msgspec.json.encode(WRONG_MAP), _MAP),
+        "not-mappable": lambda service: _map(service, "1.0.0", msgspec.json.encode(UNMAPPABLE)),
+    },
+)
+
+
+@get("/policies", **describes(LIST_POLICIES))
+async def list_policies(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+    """List the policies served."""
+    return reply_tagged(request, _list(service))
+
+
+@get("/policies/{version:str}", **describes(READ_POLICY))
+async def read_policy(
+    request: Request[Any, Any, Any], version: FromPath[str], service: NamedDependency[Service]
+) -> Response[bytes]:
+    """Read a whole policy."""
+    policy = service.registry.resolve(version).policy
+    headers = lifecycle_headers(service.advisors[policy.version])
+    return reply_tagged(request, _document(policy), policy.digest, headers=headers)
+
+
+@get("/policies/{a:str}/diff/{b:str}", **describes(DIFF_POLICIES))
+async def diff_policies(
+    request: Request[Any, Any, Any], a: FromPath[str], b: FromPath[str], service: NamedDependency[Service]
+) -> Response[bytes]:
+    """Compare two policies exactly."""
+    return reply_tagged(request, _diff(service.registry.resolve(a).policy, service.registry.resolve(b).policy))
+
+
+@post("/policies/{version:str}/map", **describes(MAP_POLICY))
+async def map_policy(
+    request: Request[Any, Any, Any], version: FromPath[str], service: NamedDependency[Service]
+) -> Response[bytes]:
+    """Map the strategies over two inputs."""
+    return reply(_map(service, version, await request.body()))
+
+
+def _map(service: Service, version: str, body: bytes) -> StrategyMap:
+    policy = service.registry.resolve(version).policy
+    asked = decode(body, _MAP)
+    profile = asked.profile or Profile()
+    stated = service.advisors[policy.version].stated(profile)
+    for axis in (asked.x, asked.y):
+        if axis not in stated:
+            raise ProblemError(
+                "not-mappable", f"Policy {policy.version} does not read `{axis}`; it reads {', '.join(stated)}."
+            )
+    if asked.x == asked.y:
+        raise ProblemError("not-mappable", "x and y must be two different inputs.")
+    return strategy_map(policy, asked.x, asked.y, stated)

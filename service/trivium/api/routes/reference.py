@@ -1,0 +1,311 @@
+"""What callers look up: rationale codes, profile fields with their bands, problem types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from trivium.api.http.negotiation import reply_tagged
+from trivium.api.http.problems import PROBLEM_TYPES, ProblemError, ProblemType
+from trivium.api.openapi.operation import JSON, Operation, PathParameter, describes, tagged
+from trivium.api.policy_set import Service
+from trivium.economics import Costs
+from trivium.policy import CompiledInput
+from trivium.policy.errors import nearest_name
+from trivium.profile import COUNTS, FIELD_TEXTS, MOST, PAYBACK, VOCABULARY, Profile
+from trivium.recommendation import Citation, Range
+
+
+class CodeEntry(msgspec.Struct, frozen=True):
+    """A rationale code.
+
+    Attributes:
+        code: its name, never used again for anything else.
+        lever: the lever it speaks of.
+        effect: what it says of the lever.
+        message: the meaning, as the newest policy that has it puts it.
+        source: what it rests on.
+        policies: the served versions that use it.
+    """
+
+    code: str
+    lever: str
+    effect: Literal["supports", "opposes", "blocks", "informs"]
+    message: str
+    source: list[Citation]
+    policies: list[str]
+
+
+class CodeList(msgspec.Struct, frozen=True):
+    """All rationale codes of the served policies."""
+
+    codes: list[CodeEntry]
+
+
+class Band(msgspec.Struct, frozen=True):
+    """A band of an input: the value that a profile states, or for numbers a range."""
+
+    band: str
+    value: str | bool | None
+    range: Range | None
+
+
+class InputBands(msgspec.Struct, frozen=True):
+    """How one policy version reads an input."""
+
+    bands: list[Band]
+    when_unknown: str
+    changed_by: Literal["action", "circumstance", "fixed"]
+
+
+class InputEntry(msgspec.Struct, frozen=True):
+    """What a policy can read: a field of the profile, or what is derived from one. Enough to draw a form.
+
+    Attributes:
+        name: the field.
+        type: what kind of value it takes.
+        description: what it means.
+        question: how to ask a person for it.
+        unit: of numbers.
+        minimum: of numbers.
+        maximum: of numbers.
+        choices: the words it may be.
+        derived_from: the field to ask for in its place: this one is computed from it, and no profile states it.
+        policies: per served version that reads it, its bands.
+    """
+
+    name: str
+    type: Literal["number", "integer", "boolean", "choice"]
+    description: str
+    question: str | None
+    unit: str | None
+    minimum: float | None
+    maximum: float | None
+    choices: list[str] | None
+    derived_from: str | None
+    policies: dict[str, InputBands]
+
+
+class OtherField(msgspec.Struct, frozen=True):
+    """A field of the profile that no policy reads itself.
+
+    Attributes:
+        name: the field; `costs.model` is the member `model` of `costs`.
+        type: what kind of value it takes.
+        description: what it means; prices are in USD.
+        minimum: of numbers.
+        maximum: of numbers.
+        max_length: of texts, in characters.
+    """
+
+    name: str
+    type: Literal["number", "integer", "text"]
+    description: str
+    minimum: float | None
+    maximum: float | None
+    max_length: int | None
+
+
+class InputList(msgspec.Struct, frozen=True):
+    """The fields of the profile.
+
+    Attributes:
+        inputs: what policies read.
+        other_fields: the rest: the use case's `id`, and the members of `costs`.
+    """
+
+    inputs: list[InputEntry]
+    other_fields: list[OtherField]
+
+
+class ProblemEntry(msgspec.Struct, frozen=True):
+    """A problem type, as the `type` of a problem document names it."""
+
+    type: str
+    code: str
+    status: int
+    title: str
+    description: str
+
+
+class ProblemList(msgspec.Struct, frozen=True):
+    """All problem types."""
+
+    problems: list[ProblemEntry]
+
+
+_TEXTS = FIELD_TEXTS | {
+    f"costs.{name}": text[0].upper() + text[1:]
+    for name, text in re.findall(r"^ +([a-z_]+): (.+)$", Costs.__doc__ or "", flags=re.MULTILINE)
+}
+
+
+def _inputs(service: Service) -> InputList:
+    return InputList([_entry(name, service) for name in VOCABULARY], [*_others(Profile), *_others(Costs, "costs.")])
+
+
+def _entry(name: str, service: Service) -> InputEntry:
+    field = VOCABULARY[name]
+    readers: dict[str, CompiledInput] = {
+        version: read
+        for version, served in service.registry.by_version.items()
+        for read in served.policy.inputs
+        if read.name == name
+    }
+    newest = next(reversed(readers.values()), None)
+    is_number = field.kind == "number"
+    kind: Literal["number", "integer", "boolean", "choice"] = (
+        "choice" if field.kind == "choice" else "boolean" if field.kind == "flag" else "number"
+    )
+    return InputEntry(
+        name=name,
+        type="integer" if name in COUNTS else kind,
+        description=FIELD_TEXTS[name],
+        question=newest.spec.question if newest else None,
+        unit=(newest.spec.unit or None) if newest else None,
+        minimum=0 if is_number else None,
+        maximum=MOST if is_number else None,
+        choices=list(field.choices) or None,
+        derived_from="costs" if name == PAYBACK else None,
+        policies={version: _bands(read) for version, read in readers.items()},
+    )
+
+
+def _others(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[OtherField]:
+    for field in msgspec.structs.fields(kind):
+        stated = next(iter(getattr(msgspec.inspect.type_info(field.type), "types", ())))
+        name = prefix + field.name
+        if isinstance(stated, msgspec.inspect.StrType):
+            yield OtherField(name, "text", _TEXTS[name], None, None, stated.max_length)
+        elif isinstance(stated, msgspec.inspect.FloatType) and name not in VOCABULARY:
+            number: Literal["integer", "number"] = "integer" if stated.multiple_of == 1 else "number"
+            yield OtherField(name, number, _TEXTS[name], stated.ge, stated.le, None)
+
+
+def _bands(field: CompiledInput) -> InputBands:
+    bands = [
+        Band(
+            field.bands[band],
+            field.values[band],
+            None if field.cuts is None else Range(field.lowest(band), field.limit(band)),
+        )
+        for band in field.stated
+    ]
+    return InputBands(bands, field.spec.when_unknown, field.spec.changed_by)
+
+
+def _problems() -> ProblemList:
+    return ProblemList([_problem(kind) for kind in PROBLEM_TYPES.values()])
+
+
+def _problem(kind: ProblemType) -> ProblemEntry:
+    return ProblemEntry(kind.uri, kind.code, kind.status, kind.title, kind.description)
+
+
+LIST_CODES = Operation(
+    id="list_codes",
+    tag="reference",
+    summary="List the rationale codes",
+    description="Every code that a served policy can give as a reason: meaning, lever, source, and who uses it.",
+    links={"first": {"operationId": "read_code", "parameters": {"code": "$response.body#/codes/0/code"}}},
+    replies=tagged("The codes.", {JSON: CodeList}, lambda service: CodeList(list(codes(service).values())[:3])),
+)
+READ_CODE = Operation(
+    id="read_code",
+    tag="reference",
+    summary="Read one rationale code",
+    description="Meaning, lever and source of a code.",
+    path={"code": PathParameter("The code.", "HIGH_VOLUME", r"^[A-Z][A-Z0-9_]*$")},
+    replies=tagged("The code.", {JSON: CodeEntry}, lambda service: codes(service)["HIGH_VOLUME"]),
+    problems={"unknown-code": lambda service: _code(service, "HIGH_VOLUM")},
+)
+LIST_INPUTS = Operation(
+    id="list_inputs",
+    tag="reference",
+    summary="List the fields of the profile",
+    description="Question, unit, bounds, and the bands of each policy version: enough to draw a form. An input with "
+    "`derived_from` is not for the form; the field it names is, with its members under `other_fields`.",
+    replies=tagged("The fields.", {JSON: InputList}, _inputs),
+)
+LIST_PROBLEMS = Operation(
+    id="list_problems",
+    tag="reference",
+    summary="List the problem types",
+    description="Every `type` that a problem document can have.",
+    links={"first": {"operationId": "read_problem", "parameters": {"code": "$response.body#/problems/0/code"}}},
+    replies=tagged("The problem types.", {JSON: ProblemList}, lambda _: _problems()),
+)
+READ_PROBLEM = Operation(
+    id="read_problem",
+    tag="reference",
+    summary="Read one problem type",
+    description="What a problem means and what to do about it.",
+    path={"code": PathParameter("The problem's code.", "invalid-input", r"^[a-z][a-z-]*$")},
+    replies=tagged("The problem type.", {JSON: ProblemEntry}, lambda _: _problem(PROBLEM_TYPES["too-large"])),
+    problems={"unknown-problem": lambda _: _problem_type("too-larg")},
+)
+
+
+@get("/codes", **describes(LIST_CODES))
+async def list_codes(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+    """List the rationale codes."""
+    return reply_tagged(request, CodeList(list(codes(service).values())))
+
+
+@get("/codes/{code:str}", **describes(READ_CODE))
+async def read_code(
+    request: Request[Any, Any, Any], code: FromPath[str], service: NamedDependency[Service]
+) -> Response[bytes]:
+    """Read one rationale code."""
+    return reply_tagged(request, _code(service, code))
+
+
+@get("/inputs", **describes(LIST_INPUTS))
+async def list_inputs(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+    """List the fields of the profile."""
+    return reply_tagged(request, _inputs(service))
+
+
+@get("/problems", **describes(LIST_PROBLEMS))
+async def list_problems(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """List the problem types."""
+    return reply_tagged(request, _problems())
+
+
+@get("/problems/{code:str}", **describes(READ_PROBLEM))
+async def read_problem(request: Request[Any, Any, Any], code: FromPath[str]) -> Response[bytes]:
+    """Read one problem type."""
+    return reply_tagged(request, _problem_type(code))
+
+
+def _code(service: Service, name: str) -> CodeEntry:
+    known = codes(service)
+    if name not in known:
+        raise ProblemError("unknown-code", f"No served policy has this code{nearest_name(name[:80], known)}")
+    return known[name]
+
+
+def _problem_type(code: str) -> ProblemEntry:
+    if code not in PROBLEM_TYPES:
+        raise ProblemError("unknown-problem", f"There is no such problem type{nearest_name(code[:80], PROBLEM_TYPES)}")
+    return _problem(PROBLEM_TYPES[code])
+
+
+def codes(service: Service) -> dict[str, CodeEntry]:
+    """Return the codes of all served policies, each as the newest that has it puts it."""
+    users: dict[str, list[str]] = {}
+    entries: dict[str, CodeEntry] = {}
+    for version, served in service.registry.by_version.items():
+        document = served.policy.document
+        for name, code in document.codes.items():
+            users.setdefault(name, []).append(version)
+            cited = {source: document.sources[source] for source in code.source}
+            source = [Citation(key, one.title, one.year, one.url) for key, one in cited.items()]
+            entries[name] = CodeEntry(name, code.lever, code.effect, code.message, source, users[name])
+    return dict(sorted(entries.items()))

@@ -1,0 +1,1 @@
+"""Decision tables compiled into lookups and diagrams, and the exact questions asked of them."""

@@ -1,0 +1,90 @@
+"""The strategies over the bands of two inputs, with the rest of a profile held fixed: what a page or a table draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from trivium.policy.engine.compiled import CompiledInput, Policy
+from trivium.policy.errors import nearest_name
+
+
+class MapBand(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One band along an axis.
+
+    Attributes:
+        band: its name.
+        value: the value a profile states for it; absent for numbers.
+        at_least: lowest number of the band; absent for the first band.
+        below: number at which the next band begins; absent for the last band.
+    """
+
+    band: str
+    value: str | bool | None = None
+    at_least: int | float | None = None
+    below: int | float | None = None
+
+
+class StrategyMap(msgspec.Struct, frozen=True):
+    """The strategies over two inputs.
+
+    Attributes:
+        x: the input along the columns.
+        y: the input along the rows.
+        x_bands: the bands a profile can state of `x`, in order.
+        y_bands: the bands a profile can state of `y`, in order.
+        rows: per band of `y`, the strategy for each band of `x`.
+    """
+
+    x: str
+    y: str
+    x_bands: list[MapBand]
+    y_bands: list[MapBand]
+    rows: list[list[str]]
+
+
+def strategy_map(policy: Policy, x: str, y: str, profile: Mapping[str, Any] | None = None) -> StrategyMap:
+    """Decide every combination of the bands of two inputs.
+
+    Args:
+        policy: what decides.
+        x: the input along the columns.
+        y: the input along the rows.
+        profile: API values of the other inputs; what is None or left out is assumed.
+
+    Raises:
+        ValueError: an unknown input, the same input twice, or a value no band holds; the text says what is allowed.
+    """
+    across, down = (_position(policy, name) for name in (x, y))
+    if across == down:
+        raise ValueError(f"x and y must be two different inputs, and both are `{x}`")
+    cell, _ = policy.read_profile({name: value for name, value in (profile or {}).items() if value is not None})
+
+    def strategy(x_band: int, y_band: int) -> str:
+        bands = list(cell)
+        bands[across], bands[down] = x_band, y_band
+        return policy.strategies[policy.diagrams.value(policy.root, bands)]
+
+    columns, rows = policy.inputs[across], policy.inputs[down]
+    return StrategyMap(
+        x=x,
+        y=y,
+        x_bands=_bands(columns),
+        y_bands=_bands(rows),
+        rows=[[strategy(x_band, y_band) for x_band in columns.stated] for y_band in rows.stated],
+    )
+
+
+def _position(policy: Policy, name: str) -> int:
+    names = [field.name for field in policy.inputs]
+    if name not in names:
+        raise ValueError(f"policy {policy.version} has no input `{name}`{nearest_name(name, names)}")
+    return names.index(name)
+
+
+def _bands(field: CompiledInput) -> list[MapBand]:
+    return [
+        MapBand(field.bands[band], field.values[band], field.lowest(band), field.limit(band)) for band in field.stated
+    ]

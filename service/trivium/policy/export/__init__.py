@@ -1,0 +1,1 @@
+"""Policies as models and pictures for other tools."""

@@ -1,0 +1,1 @@
+"""The policy language: what a document says, and how its YAML is read and checked."""

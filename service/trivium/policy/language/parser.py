@@ -1,0 +1,214 @@
+"""From YAML to a typed policy document; each problem names file, line and column.
+
+The language is a subset of YAML 1.2: mappings, sequences and scalars, no anchors, no tags, no duplicate keys. Words
+such as `yes`, `no` and `on` are plain text, as YAML 1.2 has it, so that bands may be called so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias
+
+import msgspec
+import yaml
+
+from trivium.policy.errors import PolicyError, Problem, nearest_name
+from trivium.policy.language.document import (
+    Code,
+    Contradiction,
+    Document,
+    Example,
+    Input,
+    Lever,
+    Promise,
+    Recheck,
+    Rule,
+    Source,
+    Statement,
+    Step,
+)
+
+
+Path: TypeAlias = tuple[str | int, ...]
+Scalar: TypeAlias = str | int | float | bool | None
+
+
+class Parsed(msgspec.Struct, frozen=True):
+    """A typed document with its identity and the place of each of its parts."""
+
+    document: Document
+    digest: str
+    file: str
+    marks: dict[Path, tuple[int, int]]
+
+    def problem(self, path: Path, code: str, message: str, **more: Any) -> Problem:
+        """Make a problem at the nearest known place at or above `path`."""
+        line, column = _nearest(self.marks, path)
+        return Problem(code, message, file=self.file, line=line, column=column, **more)
+
+
+def parse(text: str, file: str = "<policy>") -> Parsed:
+    """Read a policy document.
+
+    Args:
+        text: the YAML.
+        file: the name that problems give.
+
+    Raises:
+        PolicyError: the text is not YAML of the subset, or a part has the wrong form.
+    """
+    marks: dict[Path, tuple[int, int]] = {}
+    try:
+        if "&" in text or "!" in text:  # a composed node no longer tells its anchor, nor every tag
+            _refuse_decorations(text)
+        root = yaml.compose(text, Loader=_Loader)
+        if not isinstance(root, yaml.MappingNode):
+            raise _NotOurYaml(root, "a policy is a mapping that starts with `policy:`")
+        data = _plain(root, (), marks)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise PolicyError([Problem("not-yaml", str(error.problem), file=file, line=line, column=column)]) from None
+    except yaml.YAMLError as error:
+        raise PolicyError([Problem("not-yaml", str(error).split("\n", 1)[0], file=file, line=1, column=1)]) from None
+    except RecursionError:
+        raise PolicyError([Problem("not-yaml", "nested far too deeply", file=file, line=1, column=1)]) from None
+    document = _typed(data, file, marks)
+    return Parsed(document, digest(data), file, marks)
+
+
+def digest(data: Any) -> str:
+    """SHA-256 of the canonical document: compact JSON in document order, so comments and layout do not count."""
+    return hashlib.sha256(msgspec.json.encode(data)).hexdigest()
+
+
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's parser where the wheel has it: 10x faster
+
+
+class _Loader(_Parser):  # type: ignore[misc]  # which of the two is known at run time only
+    """Leaves it to `_scalar` what a scalar means, so that YAML's own guesses are not even made."""
+
+    def resolve(self, *_: Any) -> str:
+        return ""
+
+
+class _NotOurYaml(yaml.MarkedYAMLError):
+    def __init__(self, node: yaml.Node | yaml.Token | None, problem: str) -> None:
+        super().__init__(problem=problem, problem_mark=node.start_mark if node else None)
+
+
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
+
+
+def _refuse_decorations(text: str) -> None:
+    for token in yaml.scan(text, Loader=_Loader):
+        if isinstance(token, yaml.AnchorToken):
+            raise _NotOurYaml(token, "anchors and aliases are not part of the policy language: write the part out")
+        if isinstance(token, yaml.TagToken):
+            raise _NotOurYaml(token, "tags are not part of the policy language: leave it out")
+
+
+def _plain(node: yaml.Node, path: Path, marks: dict[Path, tuple[int, int]]) -> Any:
+    """Turn a YAML node into plain data and note where each part stands."""
+    marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, (*path, index), marks) for index, item in enumerate(node.value)]
+    if isinstance(node, yaml.MappingNode):
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = key_node.value
+            if not isinstance(key, str):
+                raise _NotOurYaml(key_node, "a key is a plain word")
+            if key in mapping:
+                raise _NotOurYaml(key_node, f"the key `{key}` stands twice")
+            mapping[key] = _plain(value_node, (*path, key), marks)
+            marks[(*path, key)] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+        return mapping
+    return _scalar(node)
+
+
+def _scalar(node: Any) -> Scalar:
+    text: str = node.value
+    if node.style:  # quoted or block text is text
+        return text
+    if text in {"", "null", "~"}:
+        return None
+    if text in {"true", "false"}:
+        return text == "true"
+    if _NUMBER.fullmatch(text):
+        number = float(text)
+        return int(number) if number.is_integer() and abs(number) < 2**53 else number
+    return text
+
+
+_PATH = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
+_FIELD = re.compile(r"field `([^`]+)`")
+
+
+def _typed(data: dict[str, Any], file: str, marks: dict[Path, tuple[int, int]]) -> Document:
+    """Convert entry by entry, so that every malformed entry is reported and keeps its name."""
+    problems: list[Problem] = []
+    for path, part, kind in _entries(data):
+        try:
+            msgspec.convert(part, kind, strict=True)
+        except msgspec.ValidationError as error:
+            problems.append(_malformed(str(error), path, kind, file, marks))
+    if not problems:
+        try:
+            return msgspec.convert(data, Document, strict=True)
+        except msgspec.ValidationError as error:
+            problems.append(_malformed(str(error), (), Document, file, marks))
+    raise PolicyError(problems)
+
+
+def _entries(data: dict[str, Any]) -> Iterator[tuple[Path, Any, Any]]:
+    for section, kind in _SECTIONS.items():
+        for key, part in _items(data.get(section)):
+            yield (section, key), part, kind
+    for name, table in _items(data.get("tables")):
+        rules = table.get("rules") if isinstance(table, dict) else None
+        for index, rule in _items(rules):
+            yield ("tables", name, "rules", index), rule, Rule
+
+
+_SECTIONS: dict[str, Any] = {
+    "sources": Source,
+    "inputs": Input,
+    "levers": Lever,
+    "codes": Code,
+    "summary": Statement,
+    "steps": Step,
+    "recheck": Recheck,
+    "warnings": Contradiction,
+    "promises": Promise,
+    "tests": Example,
+}
+
+
+def _items(section: Any) -> Iterable[tuple[str | int, Any]]:
+    if isinstance(section, dict):
+        return section.items()
+    return enumerate(section) if isinstance(section, list) else ()
+
+
+def _malformed(message: str, path: Path, kind: Any, file: str, marks: dict[Path, tuple[int, int]]) -> Problem:
+    what, _, where = message.replace(" - at `key` in `$", " - at `$").partition(" - at `$")
+    for key, index in _PATH.findall(where.partition("[...]")[0]):
+        path = (*path, key or int(index))
+    if what.startswith("Object contains unknown field"):
+        name = _FIELD.findall(what)[0]
+        fields = [field.encode_name for field in msgspec.structs.fields(kind)]
+        what = f"unknown key `{name}`{nearest_name(name, fields)}"
+        if (*path, name) in marks:
+            path = (*path, name)
+    line, column = _nearest(marks, path)
+    dotted = ".".join(str(part) for part in path)
+    return Problem("malformed", f"{dotted}: {what}" if dotted else what, file=file, line=line, column=column)
+
+
+def _nearest(marks: dict[Path, tuple[int, int]], path: Path) -> tuple[int, int]:
+    while path and path not in marks:
+        path = path[:-1]
+    return marks.get(path, (1, 1))
