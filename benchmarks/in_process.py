@@ -15,7 +15,7 @@ from benchmarks import VERSION, zen_rival
 from benchmarks.cases import Cases, Fields
 from benchmarks.rows import Race, Row, at_least, at_most, compared
 from trivium import POLICIES, Advisor, Policy
-from trivium.policy import Lifecycle, Served, load_policy
+from trivium.policy import Lifecycle, ServedPolicy, load_policy
 from trivium.profile import VOCABULARY, make_profile, parse_profile
 
 
@@ -94,7 +94,7 @@ def recommendations(policy: Policy) -> Iterator[Row]:
     cases = Cases(policy, seed=3)
     complete, partial = cases.distinct(CELLS, cases.complete), cases.distinct(CELLS, cases.partial)
     mix = complete[::2] + partial[::2]
-    served = Served(policy, Lifecycle())
+    served = ServedPolicy(policy, Lifecycle())
     asked: list[Advisor] = []
 
     def answer(body: bytes) -> bytes:

@@ -8,21 +8,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
+from trivium import catalog
 from trivium.advisor import Advisor
+from trivium.catalog import POLICIES
 from trivium.errors import FieldError, InvalidInputError, TriviumError
-from trivium.policy import Policy, PolicyError, Registry, RetiredPolicyError, UnknownPolicyError, load_directory
-from trivium.profile import VOCABULARY, Profile, make_profile
+from trivium.policy import Policy, PolicyError, Registry, RetiredPolicyError, UnknownPolicyError
+from trivium.profile import Profile, make_profile
 from trivium.recommendation import Explain, Recommendation
 
 
 __version__ = "0.1.0"
-
-POLICIES = Path(__file__).parent / "policies"
-"""The directory of the policies that ship with the package."""
 
 
 def recommend(
@@ -38,20 +35,9 @@ def recommend(
     Raises:
         InvalidInputError: the profile is wrong; names every bad field.
         UnknownPolicyError: no policy fits.
-        RetiredPolicyError: the policy decides no more.
+        RetiredPolicyError: the policy is retired.
     """
-    checked = make_profile(profile)
-    return _advisor(_registry().deciding(policy).version).recommend(checked, explain)
-
-
-@cache
-def _registry() -> Registry:
-    return Registry(load_directory(POLICIES, VOCABULARY))
-
-
-@cache
-def _advisor(version: str) -> Advisor:
-    return Advisor(_registry().by_version[version])
+    return catalog.shipped().advisor(policy).recommend(make_profile(profile), explain)
 
 
 __all__ = [

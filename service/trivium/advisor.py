@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from trivium.economics import Economics, assess, price_digest
-from trivium.policy import Served, flips, margin, unknowns
+from trivium.policy import ServedPolicy, flips, margin, unknowns
 from trivium.policy.engine.compiled import CompiledInput, Known
 from trivium.policy.engine.diagram import Cell
 from trivium.policy.engine.tables import Condition, FiredRule, holds
@@ -110,7 +110,7 @@ class Advisor:
         served: a proven policy with its lifecycle.
     """
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: ServedPolicy) -> None:
         policy = served.policy
         document = policy.document
         self.policy = policy

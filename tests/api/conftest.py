@@ -33,19 +33,6 @@ def service() -> Iterator[Inside]:
 
 
 @pytest.fixture(scope="session")
-def ordinary() -> Iterator[Inside]:
-    """Return the service without the shortcut for plain recommendations."""
-    with serving.inside(log_level="debug", shortcut=False) as served:
-        yield served
-
-
-@pytest.fixture(scope="session", params=["shortcut", "ordinary"])
-def way(request: pytest.FixtureRequest, service: Inside, ordinary: Inside) -> Inside:
-    """Return the service one way, then the other."""
-    return service if request.param == "shortcut" else ordinary
-
-
-@pytest.fixture(scope="session")
 def versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a directory with a retired, a deprecated and an active version."""
     directory = tmp_path_factory.mktemp("policies")

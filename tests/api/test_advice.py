@@ -44,7 +44,7 @@ def test_equal_questions_get_equal_bytes_from_any_process(service: Inside, live:
 
 @pytest.mark.parametrize("path", ["/policies/1", "/policies/1/diff/1", "/codes", "/inputs", "/openapi.yaml", "/docs"])
 def test_what_is_looked_up_is_the_same_bytes_in_any_process(service: Inside, live: Live, path: str) -> None:
-    assert httpx.get(live.url + path).content == service.client.get(path).content
+    assert httpx.get(live.url + path, timeout=60).content == service.client.get(path).content
 
 
 def test_errors_come_in_the_order_of_the_query(service: Inside) -> None:
@@ -88,12 +88,11 @@ def test_a_selector_picks_the_policy(aged: Inside, selector: str, version: str) 
     assert aged.client.get(f"/policies/{selector}").json()["version"] == version
 
 
-@pytest.mark.parametrize("shortcut", [True, False])
 @pytest.mark.parametrize(
     ("chosen", "version"), [("", "2.0.0"), ("1", "1.1.0"), ("1.1.0", "1.1.0"), ("latest", "2.0.0")]
 )
-def test_the_operator_picks_the_default(versions: Path, shortcut: bool, chosen: str, version: str) -> None:
-    with serving.inside(versions, shortcut=shortcut, default_policy=chosen) as served:
+def test_the_operator_picks_the_default(versions: Path, chosen: str, version: str) -> None:
+    with serving.inside(versions, default_policy=chosen) as served:
         response = served.client.post("/recommend", json={})
         assert response.json()["policy"]["version"] == version
         assert ("deprecation" in response.headers) == (version == "1.1.0")
@@ -145,7 +144,6 @@ def test_a_batch_answers_in_order_and_item_by_item(service: Inside) -> None:
         error = answer["items"][item]["error"]
         assert error["code"] == "invalid-input"
         assert [one["pointer"] for one in error["errors"]] == pointers
-    assert response.headers["x-batch-failed"] == "3"
     strategies = [item["result"]["strategy"] for item in answer["items"] if "result" in item]
     summary = answer["summary"]
     assert (summary["total"], summary["succeeded"], summary["failed"]) == (6, 3, 3)

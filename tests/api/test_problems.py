@@ -1,5 +1,6 @@
 """Every problem of the API can be met, is what its documentation says, and hides what went wrong inside."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,10 +8,18 @@ import httpx
 import msgspec
 import pytest
 from litestar import get
+from litestar.connection import ASGIConnection
+from litestar.exceptions import (
+    HTTPException,
+    NotAuthorizedException,
+    PermissionDeniedException,
+    TooManyRequestsException,
+)
+from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 
 from api import serving
-from api.serving import JSON, OPERATIONS, PATHS, Inside, documented, problem
+from api.serving import JSON, OPERATIONS, PATHS, Inside, documented, parse, problem
 from trivium import Advisor, Explain, Profile, Recommendation
 from trivium.advisor import Advice
 from trivium.api.http.problems import PROBLEM_TYPES
@@ -37,14 +46,13 @@ class Lost(Advisor):
 
 
 def with_advisor(served: Inside, kind: type[Advisor]) -> None:
-    service = served.app.state.serving.service
+    service = served.app.state.reloader.current
     service.default = kind(service.registry.default)
     service.advisors[service.registry.default.version] = service.default
 
 
-@pytest.mark.parametrize("shortcut", [True, False])
-def test_a_defect_is_reported_to_the_log_and_not_to_the_caller(shortcut: bool) -> None:
-    with serving.inside(shortcut=shortcut) as served:
+def test_a_defect_is_reported_to_the_log_and_not_to_the_caller() -> None:
+    with serving.inside() as served:
         with_advisor(served, Broken)
         for response in (
             served.client.post("/recommend", json={"id": "mine"}),
@@ -95,6 +103,43 @@ def test_a_service_that_is_not_ready_says_when_to_come_again() -> None:
     assert response.headers["retry-after"] == "5"
 
 
+def refused(error: HTTPException) -> httpx.Response:
+    def deny(*_: object) -> None:
+        raise error
+
+    with serving.inside(guards=[deny]) as served:
+        return served.client.get("/policies")
+
+
+def too_slow(path: str = "/recommend") -> httpx.Response:
+    async def receive() -> None:
+        await asyncio.Event().wait()
+
+    with serving.inside(body_seconds=0.05) as served:
+        return asyncio.run(serving.call(served.app, path, receive, **{"content-length": "2"}))
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_a_guard_holds_for_every_route(method: str, path: str) -> None:
+    asked: list[str] = []
+
+    def deny(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        asked.append(connection.scope["path_template"])
+        raise PermissionDeniedException
+
+    body: Any = {} if method == "POST" else None
+    with serving.inside(guards=[deny]) as served:
+        problem(served.client.request(method, serving.fill(path), json=body), 403, "forbidden")
+        assert asked == [path]
+        line = parse(served.log.getvalue())[-1]
+    assert (line["status"], line["problem"]) == (403, "forbidden")
+
+
+def full() -> httpx.Response:
+    with serving.inside(max_batches=1) as served, served.app.state.batches.slot():
+        return served.client.post("/recommend/batch", json={"profiles": [{}]})
+
+
 # All together
 
 SAME_AXES = {"x": "requests_per_day", "y": "requests_per_day"}
@@ -112,6 +157,12 @@ MET: dict[str, Callable[[Inside], httpx.Response]] = {
     "unsupported-media-type": lambda aged: aged.client.post("/recommend", content=b"{}"),
     "internal-error": lambda _: defective(),
     "not-ready": lambda _: unready(),
+    "unauthorized": lambda _: refused(NotAuthorizedException()),
+    "forbidden": lambda _: refused(PermissionDeniedException()),
+    "too-many-requests": lambda _: refused(TooManyRequestsException(headers={"Retry-After": "7"})),
+    "request-timeout": lambda _: too_slow(),
+    "headers-too-large": lambda aged: aged.client.get("/policies", headers={"X-Long": "x" * 20_000}),
+    "busy": lambda _: full(),
 }
 
 
@@ -153,7 +204,10 @@ def meet(service: Inside, aged: Inside, method: str, path: str, code: str) -> ht
         "policy-retired": {"json": fine, "params": chosen},
         "too-large": {"content": b" " * (1 << 21), "headers": JSON} if "batch" not in path else {"json": LARGE_BATCH},
         "unsupported-media-type": {"content": b"{}", "headers": {"Content-Type": "text/plain"}},
+        "headers-too-large": {"json": fine, "headers": {"X-Long": "x" * 20_000}},
     }
+    if code == "request-timeout":
+        return too_slow(path.format(version="1.0.0"))
     if code not in asked:
         return MET[code](service)
     version = "9" if code == "unknown-policy" else "1.0.0"

@@ -24,7 +24,9 @@ RIGHT: dict[str, list[tuple[str, Any]]] = {
     "TRIVIUM_LOG_LEVEL": [(level, level) for level in ("debug", "info", "warning", "error")],
     "TRIVIUM_LOG_PROFILES": [("true", True), ("1", True), ("false", False), ("0", False)],
     "TRIVIUM_MAX_BODY_BYTES": [("1024", 1024), ("1073741824", 1 << 30)],
+    "TRIVIUM_BODY_SECONDS": [("0.5", 0.5), ("3600", 3600)],
     "TRIVIUM_MAX_BATCH": [("1", 1), ("1000000", 1_000_000)],
+    "TRIVIUM_MAX_BATCHES": [("1", 1), ("1000", 1000)],
     "TRIVIUM_POLICY_DIR": [("", ""), ("/etc/trivium/policies", "/etc/trivium/policies")],
     "TRIVIUM_POLICY_PINS": [("", ""), (f"1.0.0={DIGEST}", f"1.0.0={DIGEST}")],
     "TRIVIUM_POLICY_KEYS": [("", ""), ("team.pub", "team.pub")],
@@ -41,6 +43,8 @@ WRONG: dict[str, list[tuple[str, Any]]] = {
         ("", "integer"),
     ],
     "TRIVIUM_MAX_BATCH": [("0", ">= 1"), ("1000001", "<= 1000000"), ("-1", ">= 1"), ("1.5", "an integer")],
+    "TRIVIUM_BODY_SECONDS": [("0", ">= 0.01"), ("3601", "<= 3600"), ("soon", "a number")],
+    "TRIVIUM_MAX_BATCHES": [("0", ">= 1"), ("1001", "<= 1000"), ("many", "an integer")],
     "TRIVIUM_POLICY_DIR": [("x" * 4097, "length <= 4096")],
     "TRIVIUM_POLICY_PINS": [("1.0.0", "`1.0.0` is not VERSION=DIGEST")],
     "TRIVIUM_POLICY_KEYS": [("x" * 4097, "length <= 4096")],
@@ -110,7 +114,7 @@ def test_the_environment_is_read_when_no_settings_are_given(monkeypatch: pytest.
     for name in [name for name in os.environ if name.startswith("TRIVIUM_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("TRIVIUM_MAX_BATCH", "7")
-    assert create_app().state.serving.settings == Settings(max_batch=7)
+    assert create_app().state.reloader.settings == Settings(max_batch=7)
 
 
 @pytest.mark.parametrize(("selector", "says"), [("9", "no policy `9`"), ("1.0.0", "policy 1.0.0 is retired")])

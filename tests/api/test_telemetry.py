@@ -36,10 +36,10 @@ SECRET = {
 PROBES = ("/livez", "/readyz", "/metrics")
 
 
-def test_a_recommendation_leaves_its_line(way: Inside) -> None:
+def test_a_recommendation_leaves_its_line(service: Inside) -> None:
     before = dt.datetime.now(dt.UTC)
-    response = way.client.post("/recommend", json=SECRET)
-    line, answer = way.line(response), response.json()
+    response = service.client.post("/recommend", json=SECRET)
+    line, answer = service.line(response), response.json()
     assert list(line) == [*ALWAYS, *DECISION, "masked"]
     assert set(line) <= set(RequestLine.__struct_fields__)
     assert (line["level"], line["event"], line["status"]) == ("info", "request", 200)
@@ -53,12 +53,12 @@ def test_a_recommendation_leaves_its_line(way: Inside) -> None:
     assert line["codes"] == list(dict.fromkeys(reason["code"] for reason in answer["rationale"]))
 
 
-def test_the_time_is_that_of_the_request_whatever_else_happens_in_its_turn(way: Inside) -> None:
+def test_the_time_is_that_of_the_request_whatever_else_happens_in_its_turn(service: Inside) -> None:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"{}", "more_body": False}
 
     async def ask() -> float:
-        await serving.call(way.app, "/recommend", receive, **{"content-length": "2", "x-request-id": "timed"})
+        await serving.call(service.app, "/recommend", receive, **{"content-length": "2", "x-request-id": "timed"})
         return time.time()
 
     async def busy() -> None:
@@ -69,7 +69,7 @@ def test_the_time_is_that_of_the_request_whatever_else_happens_in_its_turn(way: 
         return (await asyncio.gather(ask(), busy()))[0]
 
     ended = asyncio.run(both())
-    line = serving.parse(way.log.getvalue())[-1]
+    line = serving.parse(service.log.getvalue())[-1]
     assert line["request_id"] == "timed"
     assert abs(dt.datetime.fromisoformat(line["time"]).timestamp() - ended) < 0.15
 
@@ -81,8 +81,8 @@ def test_the_codes_are_logged_however_little_is_explained(service: Inside, expla
     assert line["codes"] == list(dict.fromkeys(reason["code"] for reason in full["rationale"]))
 
 
-def test_values_of_a_profile_are_masked_and_their_places_are_not(way: Inside) -> None:
-    line = way.line(way.client.post("/recommend", json=SECRET))
+def test_values_of_a_profile_are_masked_and_their_places_are_not(service: Inside) -> None:
+    line = service.line(service.client.post("/recommend", json=SECRET))
     assert sorted(line["masked"]) == sorted(f"/{name}" for name in SECRET)
     said = str({name: value for name, value in line.items() if name != "codes"})
     for value in ("hush-hush", "987654321", "123456789", "changing_facts"):
@@ -100,16 +100,15 @@ def test_values_of_a_profile_are_masked_and_their_places_are_not(way: Inside) ->
         ["hush-hush"],
     ],
 )
-def test_nothing_of_a_body_is_ever_logged(way: Inside, path: str, body: object) -> None:
-    before = len(way.log.getvalue())
-    way.client.post(path, json=body)
-    way.client.post(path, content=msgspec.json.encode(body)[:-1], headers=serving.JSON)
-    assert b"hush" not in way.log.getvalue()[before:]
+def test_nothing_of_a_body_is_ever_logged(service: Inside, path: str, body: object) -> None:
+    before = len(service.log.getvalue())
+    service.client.post(path, json=body)
+    service.client.post(path, content=msgspec.json.encode(body)[:-1], headers=serving.JSON)
+    assert b"hush" not in service.log.getvalue()[before:]
 
 
-@pytest.mark.parametrize("shortcut", [True, False])
-def test_values_are_logged_where_the_operator_wants_them(shortcut: bool) -> None:
-    with serving.inside(shortcut=shortcut, log_profiles=True) as served:
+def test_values_are_logged_where_the_operator_wants_them() -> None:
+    with serving.inside(log_profiles=True) as served:
         line = served.line(served.client.post("/recommend", json=SECRET))
     assert list(line) == [*ALWAYS, *DECISION, "profile"]
     assert line["profile"] == SECRET
@@ -121,8 +120,8 @@ def test_a_batch_is_one_line_that_counts_its_decisions(service: Inside) -> None:
     assert line["decisions"] == 2
 
 
-def test_a_refusal_names_its_problem(way: Inside) -> None:
-    line = way.line(way.client.post("/recommend", json={"x": 1}))
+def test_a_refusal_names_its_problem(service: Inside) -> None:
+    line = service.line(service.client.post("/recommend", json={"x": 1}))
     assert list(line) == [*ALWAYS, "problem"]
     assert (line["level"], line["status"], line["problem"]) == ("info", 400, "invalid-input")
 
@@ -232,9 +231,8 @@ def test_what_is_not_there_or_not_allowed_is_counted_as_well() -> None:
         assert total(served, "http_requests_total", method="DELETE", status="405") == 1
 
 
-@pytest.mark.parametrize("shortcut", [True, False])
-def test_decisions_are_counted_as_asked(shortcut: bool) -> None:
-    with serving.inside(shortcut=shortcut) as served:
+def test_decisions_are_counted_as_asked() -> None:
+    with serving.inside() as served:
         answers = [
             *(served.client.post("/recommend", json=profile).json() for profile in (INDEED, SUPPORT, SUPPORT, {})),
             served.client.post("/recommend?explain=full", json=INDEED).json(),

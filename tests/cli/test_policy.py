@@ -1,18 +1,14 @@
 """`trivium policy`: what authors of policies read, check, test, compare and draw."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from api.serving import inside
 from cli.conftest import INDEED, SHIPPED, Invoke, on_terminal, run
-from trivium.cli import common
-from trivium.policy import Registry, Served
-from trivium.policy.registry import Lifecycle
+from trivium import catalog
 
 
 Edited = Callable[..., str]
@@ -232,13 +228,16 @@ def test_a_map_refuses_a_bad_profile(invoke: Invoke) -> None:
 # Retired
 
 
-def test_a_retired_policy_can_be_read_but_decides_no_more(monkeypatch: pytest.MonkeyPatch, invoke: Invoke) -> None:
-    served = common.shipped().by_version["1.0.0"]
-    newer: Any = type("Newer", (), {"version": "9.0.0", "policy": served.policy, "lifecycle": Lifecycle()})
-    registry = Registry([Served(served.policy, Lifecycle(status="retired", successor="9.0.0")), newer])
-    monkeypatch.setattr(sys.modules["trivium.cli.recommend"], "shipped", lambda: registry)
+def test_a_retired_policy_can_be_read_but_does_not_decide(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, invoke: Invoke
+) -> None:
+    text = Path(SHIPPED).read_text(encoding="utf-8")
+    (tmp_path / "old.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "new.yaml").write_text(text.replace("version: 1.0.0", "version: 9.0.0", 1), encoding="utf-8")
+    (tmp_path / "lifecycle.yaml").write_text("1.0.0: {status: retired, successor: 9.0.0}", encoding="utf-8")
+    policies = catalog.load(tmp_path)
+    monkeypatch.setattr(catalog, "shipped", lambda: policies)
     refused = invoke("recommend", "-", "--policy", "1.0.0", stdin="{}")
     assert refused.exit_code == 3
-    assert refused.stderr == "Error: policy 1.0.0 is retired and decides no more; use 9.0.0\n"
-    monkeypatch.setattr(common, "shipped", lambda: registry)
+    assert refused.stderr == "Error: policy 1.0.0 is retired; use 9.0.0\n"
     assert invoke("policy", "show", "1.0.0").exit_code == 0

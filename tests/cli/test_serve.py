@@ -28,7 +28,7 @@ def free_port() -> int:
     return port
 
 
-class Served(NamedTuple):
+class ServedPolicy(NamedTuple):
     """A running service and where its standard error goes."""
 
     process: subprocess.Popen[bytes]
@@ -36,7 +36,7 @@ class Served(NamedTuple):
 
 
 @contextmanager
-def serving(port: int, folder: Path) -> Iterator[Served]:
+def serving(port: int, folder: Path) -> Iterator[ServedPolicy]:
     command = [*COMMAND, "serve", "--port", str(port)]
     with (folder / "out").open("wb") as out, (folder / "errors").open("wb") as errors:
         process = subprocess.Popen(command, stdout=out, stderr=errors, process_group=0, env=environment())
@@ -46,7 +46,7 @@ def serving(port: int, folder: Path) -> Iterator[Served]:
             assert process.poll() is None, (folder / "errors").read_text(encoding="utf-8")
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        yield Served(process, folder / "errors")
+        yield ServedPolicy(process, folder / "errors")
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import trivium
-from trivium.policy import Registry, Served, load_directory
+from trivium.policy import Registry, ServedPolicy, load_directory
 from trivium.profile import VOCABULARY
 
 
@@ -30,7 +30,7 @@ def page() -> str:
     return "\n".join([HEAD, *codes(served), WARNINGS, *warnings(served), ""])
 
 
-def codes(served: list[Served]) -> Iterator[str]:
+def codes(served: list[ServedPolicy]) -> Iterator[str]:
     yield "| code | lever | effect | meaning | sources | policies |"
     yield "| --- | --- | --- | --- | --- | --- |"
     newest = {name: (one, code) for one in served for name, code in one.policy.document.codes.items()}
@@ -40,7 +40,7 @@ def codes(served: list[Served]) -> Iterator[str]:
         yield f"| `{name}` | {lever} | {code.effect} | {code.message} | {', '.join(code.source)} | {users} |"
 
 
-def warnings(served: list[Served]) -> Iterator[str]:
+def warnings(served: list[ServedPolicy]) -> Iterator[str]:
     yield "| code | meaning | policies |"
     yield "| --- | --- | --- |"
     newest = {warning.code: warning.message for one in served for warning in one.policy.document.warnings}

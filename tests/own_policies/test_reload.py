@@ -72,7 +72,7 @@ def test_the_headers_of_plain_recommendations_follow_the_lifecycle_of_the_defaul
         assert "deprecation" in watched.client.post("/recommend", json={}).headers
         line = watched.await_reload(lambda: publish(directory, {**BOTH, "lifecycle.yaml": RETIRED}))
         assert line["problems"] == [
-            "TRIVIUM_DEFAULT_POLICY: policy 1.0.0 is retired and decides no more; use 2.0.0",
+            "TRIVIUM_DEFAULT_POLICY: policy 1.0.0 is retired; use 2.0.0",
         ]
 
 

@@ -10,7 +10,7 @@ from trivium.policy import (
     PolicyError,
     Registry,
     RetiredPolicyError,
-    Served,
+    ServedPolicy,
     UnknownPolicyError,
     load_directory,
     load_policy,
@@ -25,9 +25,9 @@ def version(number: str, text: str = COMMUTE) -> str:
     return text.replace("version: 1.0.0", f"version: {number}")
 
 
-def served(number: str, status: str = "active", successor: str | None = None) -> Served:
+def served(number: str, status: str = "active", successor: str | None = None) -> ServedPolicy:
     lifecycle = Lifecycle(status=status, successor=successor)  # type: ignore[arg-type]  # one of the three, below
-    return Served(load_policy(version(number), f"{number}.yaml"), lifecycle)
+    return ServedPolicy(load_policy(version(number), f"{number}.yaml"), lifecycle)
 
 
 def registry(*numbers: str, default: str | None = None, **status: str) -> Registry:

@@ -15,14 +15,14 @@ import trivium
 from trivium import Advisor, Explain, Profile, Recommendation
 from trivium.advisor import _take_apart, encode
 from trivium.economics import Costs
-from trivium.policy import Lifecycle, Registry, Served, load_directory, load_policy
+from trivium.policy import Lifecycle, Registry, ServedPolicy, load_directory, load_policy
 from trivium.profile import COUNTS, FIELDS, VOCABULARY, make_profile
 from trivium.recommendation import Range
 
 
 FILE = trivium.POLICIES / "adaptation-1.0.0.yaml"
 POLICY = load_policy(FILE.read_text(encoding="utf-8"), FILE.name, VOCABULARY)
-ADVISOR = Advisor(Served(POLICY, Lifecycle()))
+ADVISOR = Advisor(ServedPolicy(POLICY, Lifecycle()))
 SLOW = reference.shipped("1.0.0")
 SERVED = {
     version: Advisor(one) for version, one in Registry(load_directory(trivium.POLICIES, VOCABULARY)).by_version.items()
@@ -234,7 +234,7 @@ def within(value: float, limits: Range) -> bool:
 @given(profiles, explained)
 def test_a_deprecated_policy_answers_the_same_with_a_warning(profile: Profile, explain: Explain) -> None:
     lifecycle = msgspec.convert({"status": "deprecated", "sunset": "2027-01-31", "successor": "2.0.0"}, Lifecycle)
-    old = Advisor(Served(POLICY, lifecycle))
+    old = Advisor(ServedPolicy(POLICY, lifecycle))
     made, before = old.recommend(profile, explain), ADVISOR.recommend(profile, explain)
     assert made.policy.status == "deprecated"
     assert made.warnings[0].code == "POLICY_DEPRECATED"
@@ -255,7 +255,7 @@ def test_texts_of_a_policy_are_shown_as_they_stand(tmp_path: Path) -> None:
     odd = '100 %% sure: %(id)s, \\"{},{}\\", \\\\0id\\\\0 and ü'
     text = FILE.read_text(encoding="utf-8").replace("Keep working on the prompt: nothing", f"{odd} nothing")
     assert odd in text
-    advisor = Advisor(Served(load_policy(text, str(tmp_path), VOCABULARY), Lifecycle()))
+    advisor = Advisor(ServedPolicy(load_policy(text, str(tmp_path), VOCABULARY), Lifecycle()))
     assert advisor.answer(Profile())[0] == encode(advisor.recommend(Profile()))
     assert advisor.recommend(Profile()).summary.startswith('100 %% sure: %(id)s, "{},{}", \\0id\\0 and ü')
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +10,23 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.types import Guard
 
-from trivium.api.http import negotiation, problems
+from trivium.api.http.capacity import Capacity
+from trivium.api.http.exceptions import handle_exception
+from trivium.api.http.negotiation import negotiate
 from trivium.api.openapi.document import Contract
-from trivium.api.reloader import Serving
-from trivium.api.routes import documentation as contract_routes
-from trivium.api.routes import operations, policies, reference
-from trivium.api.routes import recommend as advice
+from trivium.api.reloader import PolicyReloader
+from trivium.api.routes import batch, documentation, operations, policies, recommend, reference
 from trivium.api.settings import Settings
 from trivium.api.telemetry.log import make_logger
 from trivium.api.telemetry.metrics import Metrics
-from trivium.api.telemetry.middleware import Edge
+from trivium.api.telemetry.middleware import TelemetryMiddleware
 
 
 ROUTES: tuple[Any, ...] = (
-    advice.recommend,
-    advice.recommend_batch,
+    recommend.recommend,
+    batch.recommend_batch,
     policies.list_policies,
     policies.read_policy,
     policies.diff_policies,
@@ -38,9 +40,9 @@ ROUTES: tuple[Any, ...] = (
     operations.ready,
     operations.metrics,
     operations.version,
-    contract_routes.read_contract_json,
-    contract_routes.read_contract_yaml,
-    contract_routes.read_docs,
+    documentation.read_contract_json,
+    documentation.read_contract_yaml,
+    documentation.read_docs,
 )
 
 CONTRACT = Contract(ROUTES)
@@ -51,7 +53,7 @@ def create_app(
     *,
     directory: Path | None = None,
     logger: Any = None,
-    shortcut: bool = True,
+    guards: Sequence[Guard] = (),
 ) -> Litestar:
     """Put the application together.
 
@@ -59,7 +61,7 @@ def create_app(
         settings: as set; None reads the environment.
         directory: where the policies are; None for what the settings say.
         logger: where the log goes; None for JSON lines on stdout.
-        shortcut: see `telemetry.Edge`.
+        guards: who may pass; they hold for every route.
 
     Raises:
         SettingsError: a setting is wrong.
@@ -67,26 +69,28 @@ def create_app(
     """
     settings = settings or Settings.from_environment()
     logger = logger or make_logger(settings.log_level)
-    serving = Serving(settings, directory, logger)
-    metrics = Metrics(serving)
+    reloader = PolicyReloader(settings, directory, logger)
+    metrics = Metrics(reloader)
     app = Litestar(
         route_handlers=list(ROUTES),
-        dependencies={
-            "service": Provide(lambda: serving.service, sync_to_thread=False),
-            "serving": Provide(lambda: serving, sync_to_thread=False),
-            "contract": Provide(lambda: CONTRACT, sync_to_thread=False),
-            "metrics": Provide(lambda: metrics, sync_to_thread=False),
-        },
-        before_request=negotiation.enforce,
-        after_request=negotiation.tell_head,
-        exception_handlers={HTTPException: problems.handle, Exception: problems.handle},
-        request_max_body_size=settings.max_body_bytes,
+        dependencies={"profile": Provide(recommend.read_profile)},
+        guards=list(guards),
+        before_request=negotiate,
+        exception_handlers={HTTPException: handle_exception, Exception: handle_exception},
         openapi_config=None,
         logging_config=None,
-        lifespan=[serving.lifespan],
-        state=State({"serving": serving}),
+        lifespan=[reloader.lifespan],
+        state=State(
+            {
+                "settings": settings,
+                "reloader": reloader,
+                "metrics": metrics,
+                "contract": Contract(ROUTES),
+                "batches": Capacity(settings.max_batches),
+            }
+        ),
     )
-    edge: Any = Edge(app.asgi_handler, serving, metrics, logger, shortcut=shortcut)
-    app.asgi_handler = edge
-    app.on_shutdown.append(edge.drain)
+    telemetry: Any = TelemetryMiddleware(app.asgi_handler, reloader, metrics, logger)
+    app.asgi_handler = telemetry
+    app.on_shutdown.append(telemetry.drain)
     return app

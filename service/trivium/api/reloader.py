@@ -1,6 +1,6 @@
-"""Which policies serve now: loaded at start, and replaced as a whole whenever their files change.
+"""Reloads the policies when their files change: the set that is served is replaced as a whole.
 
-A set that cannot be served changes nothing: the last good one goes on, and log, metrics and readiness tell.
+A set that cannot be served changes nothing: the last good one stays, and log, metrics and readiness say so.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import trivium
-from trivium.api.policy_set import Service
+from trivium import catalog
 from trivium.api.settings import Settings
+from trivium.catalog import PolicySet
 from trivium.errors import SettingsError
-from trivium.policy import PolicyError, Problem, policy_files
+from trivium.policy import PolicyError, Problem, RetiredPolicyError, UnknownPolicyError, policy_files
+from trivium.policy.signatures import KeysError
 
 
-Look: TypeAlias = tuple[tuple[str, int, int, int], ...]
+Fingerprint: TypeAlias = tuple[tuple[str, int, int, int], ...]
 """What shows that a file has changed, per file: its name, inode, size, and when either last changed."""
 
 ATTEMPTS = 20
@@ -28,16 +29,16 @@ PAUSE_SECONDS = 0.05
 """How often, and how long apart, to read files that change while they are read."""
 
 
-class Serving:
-    """The service of now.
+class PolicyReloader:
+    """Holds the policies that are served now.
 
     Args:
         settings: as set.
         directory: where the policies are; None for what the settings say.
-        logger: where reloads are told.
+        logger: where reloads are logged.
 
     Attributes:
-        service: what answers. It is replaced and never changed: read it once per request.
+        current: the served policies. The set is replaced and never changed: read it once per request.
         reloads: how many went `ok`, and how many `failed`.
         stale: why the newest files are not served; empty when they are.
 
@@ -54,13 +55,13 @@ class Serving:
         self.reloads = {"ok": 0, "failed": 0}
         self.stale = ""
         self.watches = own is not None and settings.policy_reload_seconds > 0
-        self._directory = directory or own or trivium.POLICIES
+        self._directory = directory or own or catalog.POLICIES
         self._logger = logger
         self._stale_since: dt.datetime | None = None
-        self.service, self._loaded = self._load(None)
+        self.current, self._loaded = self._load(None)
 
     def checks(self) -> dict[str, str]:
-        """Return what stands in the way of the newest policies, for readiness to tell; it hinders no decision."""
+        """Return why the newest policies are not served, for readiness to show; decisions go on all the same."""
         return {"policies": self.stale or "ok"} if self.watches else {}
 
     @asynccontextmanager
@@ -76,19 +77,19 @@ class Serving:
                     await watch
 
     async def _watch(self) -> None:
-        """Reload when the files have changed, and then stayed the same from one look to the next."""
+        """Reload when the files have changed, and then stayed the same for one interval."""
         last = self._loaded
         while True:
             await asyncio.sleep(self.settings.policy_reload_seconds)
-            seen = await asyncio.to_thread(self._look)
+            seen = await asyncio.to_thread(self._fingerprint)
             if seen == last != self._loaded:
                 await self._reload(seen)
             last = seen
 
-    async def _reload(self, seen: Look) -> None:
-        self._loaded = seen  # so that a set which fails is tried, and told, once
+    async def _reload(self, seen: Fingerprint) -> None:
+        self._loaded = seen  # a set that fails is tried and logged once
         try:
-            service, self._loaded = await asyncio.to_thread(self._load, self.service)
+            policies, self._loaded = await asyncio.to_thread(self._load, self.current)
         except PolicyError as error:
             self._failed([str(problem) for problem in error.problems])
         except SettingsError as error:
@@ -96,10 +97,10 @@ class Serving:
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the watch
             self._failed([f"{type(error).__name__}: {error}"], exc_info=error)
         else:
-            self.service = service
+            self.current = policies
             self.reloads["ok"] += 1
             self.stale, self._stale_since = "", None
-            served = [advisor.reference for advisor in service.advisors.values()]
+            served = [advisor.reference for advisor in policies.advisors.values()]
             self._logger.info("policy_reload", result="ok", policies=served)
 
     def _failed(self, problems: list[str], **more: Any) -> None:
@@ -108,33 +109,43 @@ class Serving:
         self.stale = f"serving the last good set since {self._stale_since:%Y-%m-%dT%H:%M:%SZ}; {problems[0]}"
         self._logger.error("policy_reload", result="failed", problems=problems, **more)
 
-    def _load(self, previous: Service | None) -> tuple[Service, Look]:
-        """Load the files as they are at one moment; return them with the look of that moment."""
+    def _load(self, previous: PolicySet | None) -> tuple[PolicySet, Fingerprint]:
+        """Load the files as they are at one moment; return them with the fingerprint of that moment."""
         for _ in range(ATTEMPTS):
-            before = self._look()
+            before = self._fingerprint()
             try:
-                service = self._make(previous)
+                policies = self._load_once(previous)
             except (PolicyError, SettingsError):
-                if self._look() == before:
+                if self._fingerprint() == before:
                     raise
             else:
-                if self._look() == before:
-                    return service, before
+                if self._fingerprint() == before:
+                    return policies, before
             time.sleep(PAUSE_SECONDS)
         raise PolicyError([Problem("unsettled", "the files keep changing", file=str(self._directory))])
 
-    def _make(self, previous: Service | None) -> Service:
-        service = Service(self.settings, self._directory, previous)
-        failing = [f"{name}: {said}" for name, said in service.self_test().items() if said != "ok"]
+    def _load_once(self, previous: PolicySet | None) -> PolicySet:
+        settings, keys = self.settings, Path(self.settings.policy_keys) if self.settings.policy_keys else None
+        default = settings.default_policy or None
+        try:
+            policies = catalog.load(self._directory, default=default, pins=settings.pins, keys=keys, previous=previous)
+        except (UnknownPolicyError, RetiredPolicyError) as error:
+            reason = error if default else f"no policy `latest`: none in {self._directory} is active"
+            raise SettingsError(f"TRIVIUM_DEFAULT_POLICY: {reason}") from None
+        except KeysError as error:
+            raise SettingsError(f"TRIVIUM_POLICY_KEYS: {error}") from None
+        except OSError as error:
+            raise SettingsError(f"TRIVIUM_POLICY_KEYS: {keys}: {error.strerror}") from None
+        failing = [f"{name}: {result}" for name, result in policies.self_test().items() if result != "ok"]
         if failing:
             raise PolicyError([Problem("not-ready", "; ".join(failing), file=str(self._directory))])
-        return service
+        return policies
 
-    def _look(self) -> Look:
-        """Look at the files without reading them; links are followed, so the swap of a ConfigMap shows."""
+    def _fingerprint(self) -> Fingerprint:
+        """Look at the files without reading them; links are followed, so that a swapped ConfigMap shows."""
         keys = [Path(self.settings.policy_keys)] if self.settings.policy_keys else []
         try:
             stats = [(str(path), path.stat()) for path in [*policy_files(self._directory), *keys]]
-        except OSError:  # what cannot be looked at cannot be loaded either, and loading says why
+        except OSError:  # loading fails as well, and says why
             return ()
         return tuple((name, stat.st_ino, stat.st_size, stat.st_ctime_ns) for name, stat in stats)

@@ -31,7 +31,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         log_level: least severe level to log.
         log_profiles: log the values of profiles; else only which fields were given.
         max_body_bytes: largest request body.
+        body_seconds: how long a request body may take to arrive.
         max_batch: most profiles in one batch.
+        max_batches: most batches at once; more are answered with 503.
         policy_dir: directory of own policies, served in place of those in the package.
         policy_pins: exactly what may be served, as `1.0.0=DIGEST,2.0.0=DIGEST`; empty for no such limit.
         policy_keys: file of the Ed25519 public keys that may sign own policies; empty where none need a signature.
@@ -42,7 +44,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_profiles: bool = False
     max_body_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 30)] = 1 << 20
+    body_seconds: Annotated[float, msgspec.Meta(ge=0.01, le=3600)] = 30
     max_batch: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1000
+    max_batches: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 8
     policy_dir: Annotated[str, msgspec.Meta(max_length=4096)] = ""
     policy_pins: Annotated[str, msgspec.Meta(max_length=65536)] = ""
     policy_keys: Annotated[str, msgspec.Meta(max_length=4096)] = ""

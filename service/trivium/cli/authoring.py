@@ -11,7 +11,7 @@ import msgspec
 
 from trivium.advisor import Advisor
 from trivium.cli.common import INVALID_INPUT, POLICY, Failure, find_policy, read_profile
-from trivium.policy import Lifecycle, Policy, Problem, Served
+from trivium.policy import Lifecycle, Policy, Problem, ServedPolicy
 from trivium.policy.engine.diagram import Cell
 from trivium.policy.export.dmn import export_dmn
 from trivium.policy.export.drawing import draw_diagram, draw_tables
@@ -94,7 +94,7 @@ def pointed_out(problem: Problem, text: str) -> str:
 
 def _cell(policy: Policy, file: IO[bytes]) -> Cell:
     """Return the cell of a profile, inputs derived from other fields included."""
-    return policy.read_profile(Advisor(Served(policy, Lifecycle())).stated(read_profile(file)))[0]
+    return policy.read_profile(Advisor(ServedPolicy(policy, Lifecycle())).stated(read_profile(file)))[0]
 
 
 def _write(text: str, output: str | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,17 +12,15 @@ import msgspec
 from click.shell_completion import CompletionItem
 from rich.console import Console
 
-import trivium
+from trivium import catalog
 from trivium.advisor import encode
 from trivium.errors import InvalidInputError, SettingsError
 from trivium.policy import (
     Policy,
     PolicyError,
     Problem,
-    Registry,
     RetiredPolicyError,
     UnknownPolicyError,
-    load_directory,
     load_policy,
 )
 from trivium.profile import FIELDS, VOCABULARY, Profile, parse_profile
@@ -83,12 +80,6 @@ def console() -> Console:
     return Console(highlight=False, markup=False, emoji=False)
 
 
-@cache
-def shipped() -> Registry:
-    """Return the policies of the package."""
-    return Registry(load_directory(trivium.POLICIES, VOCABULARY))
-
-
 def read_text(file: str) -> str:
     """Return a policy file's text.
 
@@ -114,7 +105,7 @@ def find_policy(source: str) -> Policy:
     """
     if os.sep in source or source.endswith((".yaml", ".yml")):
         return load_policy(read_text(source), source, VOCABULARY)
-    return shipped().resolve(source).policy
+    return catalog.shipped().registry.resolve(source).policy
 
 
 def read_profile(file: IO[bytes]) -> Profile:
@@ -139,7 +130,7 @@ class PolicySource(click.ParamType[str]):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Offer the shipped versions, then files."""
         del ctx, param
-        versions = [CompletionItem(one) for one in shipped().by_version if one.startswith(incomplete)]
+        versions = [CompletionItem(one) for one in catalog.shipped().registry.by_version if one.startswith(incomplete)]
         return versions or [CompletionItem(incomplete, type="file")]
 
 

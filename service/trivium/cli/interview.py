@@ -10,8 +10,9 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from trivium import catalog
 from trivium.advisor import Advisor
-from trivium.cli.common import json_option, read_profile, shipped
+from trivium.cli.common import json_option, read_profile
 from trivium.cli.recommend import give, policy_option
 from trivium.interview import Interview, choices, read_answer
 from trivium.policy import CompiledInput
@@ -32,7 +33,7 @@ def interview(selector: str | None, file: IO[bytes] | None, as_json: bool) -> No
     to standard error and the recommendation to standard output. The end of the input ends the interview.
     """
     profile = Profile() if file is None else read_profile(file)
-    advisor = Advisor(shipped().deciding(selector))
+    advisor = catalog.shipped().advisor(selector)
     known = _Asking(advisor).complete(profile)
     give(advisor, known, "full", as_json)
 

@@ -10,8 +10,9 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from trivium import catalog
 from trivium.advisor import Advisor
-from trivium.cli.common import POLICY, console, json_option, print_json, read_profile, shipped
+from trivium.cli.common import POLICY, console, json_option, print_json, read_profile
 from trivium.cli.words import shown
 from trivium.policy import Document
 from trivium.profile import Profile
@@ -57,7 +58,7 @@ def recommend(file: IO[bytes], selector: str | None, explain: Explain, as_json: 
     answer says what to find out first.
     """
     profile = read_profile(file)
-    give(Advisor(shipped().deciding(selector)), profile, explain, as_json)
+    give(catalog.shipped().advisor(selector), profile, explain, as_json)
 
 
 def give(advisor: Advisor, profile: Profile, explain: Explain, as_json: bool) -> None:

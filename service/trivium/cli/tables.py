@@ -13,7 +13,7 @@ from rich.text import Text
 
 from trivium.cli.examples import Coverage, Tested
 from trivium.cli.words import in_words, shown
-from trivium.policy import CompiledInput, Difference, Policy, Served
+from trivium.policy import CompiledInput, Difference, Policy, ServedPolicy
 from trivium.policy.engine.map import MapBand, StrategyMap
 from trivium.policy.language.document import Rule
 from trivium.policy.language.document import Table as WrittenTable
@@ -31,7 +31,7 @@ def table(*columns: str) -> Table:
     return made
 
 
-def policies(served: Sequence[Served], default: Served) -> Table:
+def policies(served: Sequence[ServedPolicy], default: ServedPolicy) -> Table:
     """List policies."""
     made = table("version", "status", "released", "cells", "nodes", "digest")
     for one in served:

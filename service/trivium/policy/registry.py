@@ -46,7 +46,7 @@ class Lifecycle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     successor: str | None = None
 
 
-class Served(msgspec.Struct, frozen=True, eq=False):
+class ServedPolicy(msgspec.Struct, frozen=True, eq=False):
     """A proven policy with its lifecycle."""
 
     policy: Policy
@@ -65,11 +65,11 @@ class UnknownPolicyError(LookupError):
 class RetiredPolicyError(LookupError):
     """A decision was asked of a retired policy."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: ServedPolicy) -> None:
         self.served = served
         successor = served.lifecycle.successor
         instead = f"; use {successor}" if successor else ""
-        super().__init__(f"policy {served.version} is retired and decides no more{instead}")
+        super().__init__(f"policy {served.version} is retired{instead}")
 
 
 class Registry:
@@ -85,9 +85,9 @@ class Registry:
         RetiredPolicyError: `default` names a retired version.
     """
 
-    def __init__(self, served: Iterable[Served], default: str | None = None) -> None:
+    def __init__(self, served: Iterable[ServedPolicy], default: str | None = None) -> None:
         ordered = sorted(served, key=lambda one: version_key(one.version))
-        self.by_version: dict[str, Served] = {one.version: one for one in ordered}
+        self.by_version: dict[str, ServedPolicy] = {one.version: one for one in ordered}
         problems = [
             one.policy.parsed.problem(("version",), "duplicate-version", f"version {one.version} is served already")
             for one in ordered
@@ -106,7 +106,7 @@ class Registry:
             raise PolicyError(problems)
         self.default = self.deciding(default or LATEST)
 
-    def resolve(self, selector: str) -> Served:
+    def resolve(self, selector: str) -> ServedPolicy:
         """Return the policy a selector names: `2.0.0`, `2` or `2.0` (the newest such not retired), or `latest`.
 
         Raises:
@@ -125,7 +125,7 @@ class Registry:
         selector = selector[:80]  # a path may be as long as it likes
         raise UnknownPolicyError(f"no policy `{selector}`{nearest_name(selector, [*self.by_version, LATEST])}")
 
-    def deciding(self, selector: str | None = None) -> Served:
+    def deciding(self, selector: str | None = None) -> ServedPolicy:
         """Return the policy that decides for a selector; None for the default.
 
         Raises:
@@ -182,7 +182,7 @@ def policy_files(directory: Path) -> list[Path]:
 _MATTERS = re.compile(rf"[^.].*\.yaml({re.escape(SIGNATURE)})?")
 
 
-def load_directory(directory: Path, vocabulary: Vocabulary | None = None) -> list[Served]:
+def load_directory(directory: Path, vocabulary: Vocabulary | None = None) -> list[ServedPolicy]:
     """Load every `*.yaml` of a directory, with the lifecycle file beside them.
 
     Raises:
@@ -193,7 +193,7 @@ def load_directory(directory: Path, vocabulary: Vocabulary | None = None) -> lis
 
 def load_files(
     files: Mapping[str, bytes], vocabulary: Vocabulary | None = None, proven: Mapping[str, Policy] | None = None
-) -> list[Served]:
+) -> list[ServedPolicy]:
     """Load a directory's files, as `read_directory` returns them.
 
     Args:
@@ -228,7 +228,7 @@ def load_files(
         problems.append(Problem("unknown-version", message, file=LIFECYCLE_FILE))
     if problems:
         raise PolicyError(problems)
-    return [Served(policy, lifecycles.get(policy.version, Lifecycle())) for policy in policies]
+    return [ServedPolicy(policy, lifecycles.get(policy.version, Lifecycle())) for policy in policies]
 
 
 def _lifecycles(content: bytes) -> dict[str, Lifecycle]:

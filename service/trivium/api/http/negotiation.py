@@ -1,134 +1,165 @@
-"""Media types, query parameters and conditional requests: what HTTP lets a caller ask, refused or honoured."""
+"""What a request may ask of a route: media types in and out, parameters, a canonical path, headers of a fair size.
+
+A handler declares the media types it reads and offers as `consumes` and `produces`; its parameters are those of its
+signature. What it does not declare is refused before it runs.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
 
 import msgspec
-from litestar import Request, Response
+from litestar import Request
+from litestar.handlers import BaseRouteHandler
+from litestar.params import QueryParameter
+from litestar.types import Scope
 
-from trivium.api.http.problems import ProblemError, with_head
-from trivium.api.openapi.operation import JSON, Operation
+from trivium.api.http.problems import PROBLEM_TYPES, ProblemError
 from trivium.decoding import field_error
 from trivium.errors import MOST_ERRORS, FieldError, InvalidInputError
 from trivium.policy.errors import nearest_name
 
 
-T = TypeVar("T", bound=msgspec.Struct)
+MAX_HEADER_BYTES = 16 << 10
+"""Most bytes of all header fields together."""
 
 
-async def enforce(request: Request[Any, Any, Any]) -> None:
-    """Refuse what the operation does not declare: media types in and out, and parameters, before its handler runs."""
-    operation: Operation | None = request.route_handler.opt.get("operation")
-    if operation is None:
-        return
-    if operation.body is not None and not _is_json(request.headers.get("content-type", "")):
-        supported = [JSON]
-        detail = f"Send the body as {JSON}, with that Content-Type."
-        raise ProblemError("unsupported-media-type", detail, {"Accept-Post": JSON}, supported=supported)
-    if operation.body is not None and request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise ProblemError("unsupported-media-type", "Send the body without a Content-Encoding.", supported=[JSON])
-    accept = ",".join(request.headers.getall("accept", ["*/*"]))
-    if accept not in {"*/*", ""} and not _accepts(accept, operation.offers):
-        offers = list(operation.offers)
-        raise ProblemError("not-acceptable", f"This is offered as {', '.join(offers)}.", supported=offers)
-    if operation.query is None and request.scope["query_string"]:
-        read_query(request, _NoQuery)
-
-
-def tell_head(response: Response[Any]) -> Response[Any]:
-    """Complete what OPTIONS is answered with."""
-    if allow := response.headers.get("Allow"):
-        response.headers["Allow"] = with_head(allow)
-    return response
-
-
-class _NoQuery(msgspec.Struct):
-    """For operations without parameters."""
-
-
-def read_query(request: Request[Any, Any, Any], kind: type[T]) -> T:
-    """Read the query parameters into a struct.
+async def negotiate(request: Request[Any, Any, Any]) -> None:
+    """Refuse what the route does not declare. It is the application's `before_request` hook.
 
     Raises:
+        ProblemError: `headers-too-large`, `not-found`, `unsupported-media-type` or `not-acceptable`.
         InvalidInputError: with every parameter that is unknown, repeated or wrong.
     """
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    values: dict[str, Any] = {}
+    scope = request.scope
+    content_type, content_encoding, accept = _read_headers(scope)
+    if not _is_canonical(scope):
+        raise ProblemError("not-found", PROBLEM_TYPES["not-found"].description)
+    opt = request.route_handler.opt
+    if (consumes := opt.get("consumes")) is not None:
+        _check_body_type(content_type, content_encoding, consumes)
+    if accept is not None and (produces := opt.get("produces")) is not None:
+        scope["state"]["media_type"] = _choose(accept, produces)
+    if scope["query_string"]:
+        _check_parameters(request)
+
+
+def chosen_media_type(request: Request[Any, Any, Any]) -> str:
+    """Return which of the media types that the handler offers the caller prefers."""
+    produces: tuple[str, ...] = request.route_handler.opt["produces"]
+    media_type: str = request.scope["state"].get("media_type", produces[0])
+    return media_type
+
+
+def _read_headers(scope: Scope) -> tuple[bytes, bytes, bytes | None]:
+    """Return Content-Type, Content-Encoding and Accept; lines of the same name are one list (RFC 9110, 5.3)."""
+    size = 0
+    content_type = content_encoding = b""
+    accept = None
+    for name, value in scope["headers"]:
+        size += len(name) + len(value)
+        if name == b"accept":
+            accept = value if accept is None else accept + b"," + value
+        elif name == b"content-type":
+            content_type = content_type + b"," + value if content_type else value
+        elif name == b"content-encoding":
+            content_encoding = content_encoding + b"," + value if content_encoding else value
+    if size > MAX_HEADER_BYTES:
+        detail = f"The header fields have more than {MAX_HEADER_BYTES} bytes."
+        raise ProblemError("headers-too-large", detail, limit=MAX_HEADER_BYTES)
+    return content_type, content_encoding, accept
+
+
+def _is_canonical(scope: Scope) -> bool:
+    """Return whether the path is spelled as it would be linked to: `//metrics` and `%6Detrics` are no resources."""
+    raw = scope["raw_path"].partition(b"?")[0]
+    path = scope["path"]
+    return raw == path.encode() or raw == quote(path, safe=_UNQUOTED).encode()
+
+
+_UNQUOTED = "/:@!$&'()*+,;=~"
+"""What a path may hold as it is (RFC 3986, 3.3)."""
+
+
+@lru_cache(maxsize=256)
+def _body_type_is_known(content_type: bytes, consumes: tuple[str, ...]) -> bool:
+    """Return whether a Content-Type is one of these, in UTF-8; other parameters do not change what the body means."""
+    media, *parameters = (part.strip() for part in content_type.decode("latin-1").lower().split(";"))
+    charsets = {
+        value.strip('"') for name, _, value in (part.partition("=") for part in parameters) if name == "charset"
+    }
+    return media in consumes and charsets <= {"utf-8", "utf8"}
+
+
+def _check_body_type(content_type: bytes, content_encoding: bytes, consumes: tuple[str, ...]) -> None:
+    headers, supported = {"Accept-Post": ", ".join(consumes)}, list(consumes)
+    if not _body_type_is_known(content_type, consumes):
+        detail = f"Send the body as {' or '.join(consumes)}, with that Content-Type."
+        raise ProblemError("unsupported-media-type", detail, headers, supported=supported)
+    if content_encoding and content_encoding.lower() != b"identity":
+        detail = "Send the body without a Content-Encoding."
+        raise ProblemError("unsupported-media-type", detail, headers, supported=supported)
+
+
+@lru_cache(maxsize=256)
+def _choose(accept: bytes, produces: tuple[str, ...]) -> str:
+    """Return the offer with the highest weight, the first of several; the most specific range that fits one counts."""
+    weights: dict[str, float] = {}
+    for one in accept.decode("latin-1").lower().split(","):
+        media, *parameters = (part.strip() for part in one.split(";"))
+        if media:
+            weights[media] = next((_weight(match) for match in map(_QUALITY.fullmatch, parameters) if match), 1.0)
+    if not weights:
+        return produces[0]
+
+    def weight(offer: str) -> float:
+        ranges = (offer, offer.partition("/")[0] + "/*", "*/*")
+        return next((weights[media] for media in ranges if media in weights), 0.0)
+
+    best = max(produces, key=weight)
+    if weight(best) == 0:
+        raise ProblemError("not-acceptable", f"This is offered as {', '.join(produces)}.", supported=list(produces))
+    return best
+
+
+_QUALITY = re.compile(r"q\s*=\s*([01](?:\.\d{0,3})?)")
+
+
+def _weight(quality: re.Match[str]) -> float:
+    return float(quality[1])
+
+
+def _check_parameters(request: Request[Any, Any, Any]) -> None:
+    """Check every query parameter; Litestar itself ignores unknown ones and takes the last of repeated ones."""
+    types = _parameters(request.route_handler)
+    seen: set[str] = set()
     errors = []
     for name, text in request.query_params.items():
-        if name not in fields:
-            known = nearest_name(name[:80], list(fields)) if fields else "; there are none here"
+        if name not in types:
+            known = nearest_name(name[:80], list(types)) if types else "; there are none here"
             errors.append(FieldError("unknown_field", f"unknown parameter{known}", parameter=name[:200]))
-        elif name in values:
-            errors.append(FieldError("malformed", "the parameter stands twice", parameter=name))
+        elif name in seen:
+            errors.append(FieldError("malformed", "the parameter is given twice", parameter=name))
         else:
+            seen.add(name)
             try:
-                values[name] = msgspec.convert(text, fields[name].type, strict=False)
+                msgspec.convert(text, types[name], strict=False)
             except msgspec.ValidationError as error:
-                errors.append(field_error(text, fields[name].type, str(error), parameter=name))
+                errors.append(field_error(text, types[name], str(error), parameter=name))
         if len(errors) > MOST_ERRORS:
             break
     if errors:
         raise InvalidInputError(errors)
-    return kind(**values)
 
 
-def reply(
-    value: Any, *, media_type: str = JSON, status: int = 200, headers: dict[str, str] | None = None
-) -> Response[bytes]:
-    """Answer with a value as JSON, or with bytes as they are; never cached."""
-    headers = {"Cache-Control": "no-store", **(headers or {})}
-    return Response(_encoded(value), media_type=media_type, status_code=status, headers=headers)
-
-
-def reply_tagged(
-    request: Request[Any, Any, Any],
-    value: Any,
-    etag: str | None = None,
-    *,
-    media_type: str = JSON,
-    headers: dict[str, str] | None = None,
-) -> Response[bytes]:
-    """Answer with an entity tag, the body's hash unless given, or with 304 when the caller has that state already."""
-    if etag is None:
-        value = _encoded(value)
-        etag = hashlib.sha256(value).hexdigest()[:32]
-    tagged = {"ETag": f'"{etag}"', "Cache-Control": "public, no-cache", "Vary": "Accept", **(headers or {})}
-    if _matches(",".join(request.headers.getall("if-none-match", [])), etag):
-        return Response(b"", status_code=304, headers=tagged, media_type=media_type)
-    return reply(value, media_type=media_type, headers=tagged)
-
-
-def _encoded(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else msgspec.json.encode(value)
-
-
-def _matches(if_none_match: str, etag: str) -> bool:
-    tags = [tag.strip() for tag in if_none_match.split(",")]
-    return "*" in tags or f'"{etag}"' in tags or f'W/"{etag}"' in tags
-
-
-def _accepts(accept: str, offers: tuple[str, ...]) -> bool:
-    """Tell whether one of the offers is wanted; of the ranges that fit an offer, the most specific one counts."""
-    wanted = {}
-    for one in accept.lower().split(","):
-        media, *parameters = (part.strip() for part in one.split(";"))
-        wanted[media] = not any(_NEVER.fullmatch(parameter) for parameter in parameters)
-    ranges = ([offer, offer.partition("/")[0] + "/*", "*/*"] for offer in offers)
-    return any(next((wanted[media] for media in fitting if media in wanted), False) for fitting in ranges)
-
-
-_NEVER = re.compile(r"q\s*=\s*0(\.0*)?")
-"""The weight that says "not this"."""
-
-
-def _is_json(content_type: str) -> bool:
-    """Tell JSON; of its parameters only a character set would change what the body means."""
-    media, *parameters = (part.strip() for part in content_type.lower().split(";"))
-    charsets = {
-        value.strip('"') for name, _, value in (part.partition("=") for part in parameters) if name == "charset"
+@lru_cache(maxsize=256)
+def _parameters(handler: BaseRouteHandler) -> dict[str, Any]:
+    """Return the types of a handler's query parameters, by name."""
+    return {
+        field.name: field.annotation
+        for field in handler.parsed_fn_signature.parameters.values()
+        if isinstance(field.kwarg_definition, QueryParameter)
     }
-    return media == JSON and charsets <= {"utf-8", "utf8"}

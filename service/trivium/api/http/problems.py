@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException
-from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from trivium.errors import MOST_ERRORS, FieldError, InvalidInputError
 from trivium.policy import RetiredPolicyError, UnknownPolicyError
@@ -69,7 +68,9 @@ _TYPES = (
     ProblemType(
         "invalid-input", 400, "The input is not valid", "Fields or parameters are wrong; `errors` names each of them."
     ),
-    ProblemType("not-found", 404, "Not found", "There is nothing at this path; /docs lists what there is."),
+    ProblemType("unauthorized", 401, "Unauthorized", "The request needs valid credentials."),
+    ProblemType("forbidden", 403, "Forbidden", "The credentials do not allow this request."),
+    ProblemType("not-found", 404, "Not found", "Nothing is at this path; /docs lists all paths."),
     ProblemType("unknown-policy", 404, "No such policy", "No served policy fits; GET /policies lists them."),
     ProblemType(
         "unknown-code", 404, "No such code", "No served policy has this rationale code; GET /codes lists them."
@@ -82,41 +83,69 @@ _TYPES = (
         "not-acceptable", 406, "Not acceptable", "None of the media types in Accept is offered; see `supported`."
     ),
     ProblemType(
+        "request-timeout",
+        408,
+        "Request timeout",
+        "The body did not arrive in time; send it without pauses.",
+    ),
+    ProblemType(
         "not-mappable", 409, "These inputs cannot be mapped", "x and y are two different inputs that the policy reads."
     ),
     ProblemType(
-        "policy-retired",
-        410,
-        "Policy retired",
-        "The version decides no more; its document stays at /policies/{version}.",
+        "policy-retired", 410, "Policy retired", "This version is retired; its document stays at /policies/{version}."
     ),
-    ProblemType("too-large", 413, "Too large", "The body or the batch passes a limit, which `limit` names."),
+    ProblemType("too-large", 413, "Too large", "The body or the batch exceeds the limit that `limit` gives."),
     ProblemType(
         "unsupported-media-type", 415, "Unsupported media type", "The body's Content-Type is not read; see `supported`."
     ),
     ProblemType(
-        "internal-error", 500, "Internal error", "A defect of the service; report it with the request id, please."
+        "too-many-requests", 429, "Too many requests", "Wait for as many seconds as Retry-After says, then try again."
     ),
-    ProblemType("not-ready", 503, "Not ready", "The service is not ready to decide; try again later."),
+    ProblemType(
+        "headers-too-large", 431, "Headers too large", "The header fields exceed the limit in bytes that `limit` gives."
+    ),
+    ProblemType(
+        "internal-error", 500, "Internal error", "A defect of the service; please report it with the request id."
+    ),
+    ProblemType(
+        "busy", 503, "Busy", "As many batches as the service takes at once are running; try again after Retry-After."
+    ),
+    ProblemType("not-ready", 503, "Not ready", "The service cannot decide yet or is stopping; try again later."),
 )
 
 PROBLEM_TYPES: dict[str, ProblemType] = {kind.code: kind for kind in _TYPES}
-_BY_STATUS = {400: "invalid-input", 404: "not-found"}
+
+_BY_STATUS = {
+    400: "invalid-input",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not-found",
+    413: "too-large",
+    429: "too-many-requests",
+}
+"""What exceptions of the framework, and of guards, become."""
 
 
 class ProblemError(Exception):
-    """An error on its way to becoming a problem document."""
+    """An error that is answered with a problem document.
 
-    def __init__(self, code: str, detail: str, headers: dict[str, str] | None = None, **members: Any) -> None:
+    Args:
+        code: the kind of problem.
+        detail: what went wrong this time, and what to do.
+        headers: headers of the response.
+        members: further members of the document.
+    """
+
+    def __init__(self, code: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> None:
         super().__init__(detail)
         self.kind = PROBLEM_TYPES[code]
         self.detail = detail
-        self.headers = headers or {}
+        self.headers = dict(headers or {})
         self.members = members
 
 
 def to_problem(error: Exception) -> ProblemError:  # noqa: PLR0911 - one return per kind of error
-    """Translate any exception; what is not foreseen becomes `internal-error` and tells nothing of itself."""
+    """Translate any exception; an unforeseen one becomes `internal-error` and reveals nothing of itself."""
     match error:
         case ProblemError():
             return error
@@ -127,12 +156,12 @@ def to_problem(error: Exception) -> ProblemError:  # noqa: PLR0911 - one return 
         case UnknownPolicyError():
             return ProblemError("unknown-policy", f"{error}")
         case MethodNotAllowedException():
-            return _method_not_allowed(error)
+            allow = ", ".join(sorted(method.strip() for method in (error.headers or {}).get("allow", "").split(",")))
+            return ProblemError("method-not-allowed", f"This path answers {allow}.", {"Allow": allow})
         case HTTPException(status_code=status) if status in _BY_STATUS:
             code = _BY_STATUS[status]
-            return ProblemError(code, PROBLEM_TYPES[code].description)
-        case _:
-            return ProblemError("internal-error", PROBLEM_TYPES["internal-error"].description)
+            return ProblemError(code, PROBLEM_TYPES[code].description, error.headers)
+    return ProblemError("internal-error", PROBLEM_TYPES["internal-error"].description)
 
 
 def document(problem: ProblemError, request_id: str) -> ProblemDocument:
@@ -150,21 +179,6 @@ def document(problem: ProblemError, request_id: str) -> ProblemDocument:
     )
 
 
-def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Answer any exception with its problem document."""
-    if isinstance(error, RequestEntityTooLarge):
-        limit = request.app.state.serving.settings.max_body_bytes
-        error = too_large(limit)
-    problem = to_problem(error)
-    state = request.scope["state"]
-    state["problem"] = problem.kind.code
-    if problem.kind.code == "internal-error":
-        state["exception"] = error
-    body = msgspec.json.encode(document(problem, state.get("request_id", "")))
-    headers = {"Cache-Control": "no-store", **problem.headers}
-    return Response(body, status_code=problem.kind.status, media_type=PROBLEM_JSON, headers=headers)
-
-
 def too_large(limit: int) -> ProblemError:
     """Return the problem of a body beyond the limit."""
     return ProblemError("too-large", f"The body has more than {limit} bytes.", limit=limit)
@@ -175,14 +189,3 @@ def _count(error: InvalidInputError) -> str:
         return f"More than {MOST_ERRORS} things are wrong with the input; the first {MOST_ERRORS} are listed."
     count = len(error.errors)
     return "1 thing is wrong with the input." if count == 1 else f"{count} things are wrong with the input."
-
-
-def _method_not_allowed(error: MethodNotAllowedException) -> ProblemError:
-    allow = with_head((error.headers or {}).get("allow", ""))
-    return ProblemError("method-not-allowed", f"This path answers {allow}.", {"Allow": allow})
-
-
-def with_head(allow: str) -> str:
-    """Add HEAD to a list of methods where there is GET: the edge answers one from the other, and Litestar knows not."""
-    methods = {method.strip() for method in allow.split(",")} - {""}
-    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))

@@ -6,26 +6,27 @@ examples are what the shipped policies really answer.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import yaml
 from litestar import Request
 
-import trivium
+from trivium import catalog
 from trivium.advisor import encode
 from trivium.api.http import problems
-from trivium.api.http.negotiation import enforce, read_query
+from trivium.api.http.conditional import Representation, represent
+from trivium.api.http.negotiation import negotiate
 from trivium.api.http.problems import PROBLEM_JSON, ProblemDocument, ProblemError
 from trivium.api.openapi import page as docs
 from trivium.api.openapi.operation import JSON, Operation, PathParameter, Reply
-from trivium.api.policy_set import Service
 from trivium.api.settings import Settings
+from trivium.catalog import PolicySet
 
 
 API_VERSION = "1.0.0"
@@ -53,6 +54,7 @@ class Contract:
 
     def __init__(self, routes: Sequence[Any]) -> None:
         self._routes = routes
+        self._made: dict[str, asyncio.Task[Representation]] = {}
 
     @cached_property
     def document(self) -> dict[str, Any]:
@@ -74,8 +76,21 @@ class Contract:
         """The contract as an HTML page."""
         return docs.page(self.document)
 
-    page_policy = docs.CONTENT_SECURITY_POLICY
-    """The Content-Security-Policy under which the page shows."""
+    async def representation(self, form: Literal["json", "yaml", "page"]) -> Representation:
+        """Return the contract in one of its forms, made once, off the event loop."""
+        if form not in self._made:
+            self._made[form] = asyncio.create_task(asyncio.to_thread(self._make, form))
+        return await asyncio.shield(self._made[form])
+
+    def _make(self, form: Literal["json", "yaml", "page"]) -> Representation:
+        match form:
+            case "json":
+                return represent(self.json.encode(), compress=True)
+            case "yaml":
+                return represent(self.yaml.encode(), media_type="application/yaml", compress=True)
+            case "page":
+                headers = [(b"content-security-policy", docs.CONTENT_SECURITY_POLICY.encode())]
+                return represent(self.page.encode(), media_type="text/html", compress=True, headers=headers)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -87,7 +102,10 @@ class _Dumper(yaml.SafeDumper):
 
 def _document(routes: Sequence[Any]) -> dict[str, Any]:
     operations = list(_operations(routes))
-    types = [*dict.fromkeys(kind for _, _, operation in operations for kind in _types(operation)), ProblemDocument]
+    types = [
+        *dict.fromkeys(kind for _, handler in operations for kind in _types(handler.opt["operation"])),
+        ProblemDocument,
+    ]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     refs = dict(zip(types, schemas, strict=True))
     for name, kind in _structs(types).items():
@@ -95,10 +113,11 @@ def _document(routes: Sequence[Any]) -> dict[str, Any]:
             _describe(components[name], kind)
     _name_numbers(components)
     _name_unions(components)
-    service = Service(Settings(), trivium.POLICIES)
+    policies = catalog.shipped()
     paths: dict[str, dict[str, Any]] = {}
-    for path, method, operation in sorted(operations, key=lambda entry: entry[0]):
-        paths.setdefault(path, {})[method] = _operation(operation, refs, service)
+    for path, handler in sorted(operations, key=lambda entry: entry[0]):
+        method = min(handler.http_methods)  # GET, where there is HEAD too
+        paths.setdefault(path, {})[method.lower()] = _operation(handler, refs, policies)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -120,12 +139,10 @@ def _document(routes: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _operations(routes: Sequence[Any]) -> Iterator[tuple[str, str, Operation]]:
+def _operations(routes: Sequence[Any]) -> Iterator[tuple[str, Any]]:
     for handler in routes:
-        operation: Operation = handler.opt["operation"]
         for path in handler.paths:
-            (method,) = handler.http_methods
-            yield re.sub(r"\{(\w+):str\}", r"{\1}", path), method.lower(), operation
+            yield re.sub(r"\{(\w+):str\}", r"{\1}", path), handler
 
 
 def _types(operation: Operation) -> Iterator[Any]:
@@ -135,7 +152,8 @@ def _types(operation: Operation) -> Iterator[Any]:
         yield from (kind for kind in reply.content.values() if kind is not str)
 
 
-def _operation(operation: Operation, refs: dict[Any, Any], service: Service) -> dict[str, Any]:
+def _operation(handler: Any, refs: dict[Any, Any], policies: PolicySet) -> dict[str, Any]:
+    operation: Operation = handler.opt["operation"]
     described: dict[str, Any] = {
         "operationId": operation.id,
         "tags": [operation.tag],
@@ -152,8 +170,8 @@ def _operation(operation: Operation, refs: dict[Any, Any], service: Service) -> 
         content = {"application/json": {"schema": refs[operation.body], "examples": examples}}
         described["requestBody"] = {"required": True, "content": content}
     described["responses"] = {
-        str(status): _reply(operation, reply, refs, service) for status, reply in operation.replies.items()
-    } | _problems(operation, service)
+        str(status): _reply(operation, reply, refs, policies) for status, reply in operation.replies.items()
+    } | _problems(handler, policies)
     return described
 
 
@@ -183,14 +201,14 @@ def _typed(schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "string", **schema} if "enum" in schema else schema
 
 
-def _reply(operation: Operation, reply: Reply, refs: dict[Any, Any], service: Service) -> dict[str, Any]:
+def _reply(operation: Operation, reply: Reply, refs: dict[Any, Any], policies: PolicySet) -> dict[str, Any]:
     headers: dict[str, Any] = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
     headers |= {name: {"description": text, "schema": {"type": "string"}} for name, text in reply.headers.items()}
     described: dict[str, Any] = {"description": reply.description, "headers": headers}
     if reply.content:
         if reply.example is None:
             raise ValueError(f"operation {operation.id} has no example")
-        example = msgspec.json.decode(encode(reply.example(service)))
+        example = msgspec.json.decode(encode(reply.example(policies)))
         described["content"] = {
             media: {"schema": {"type": "string"} if kind is str else refs[kind], "example": example}
             for media, kind in reply.content.items()
@@ -199,10 +217,11 @@ def _reply(operation: Operation, reply: Reply, refs: dict[Any, Any], service: Se
     return described
 
 
-def _problems(operation: Operation, service: Service) -> dict[str, Any]:
+def _problems(handler: Any, policies: PolicySet) -> dict[str, Any]:
     by_status: dict[int, list[ProblemError]] = {}
+    operation: Operation = handler.opt["operation"]
     for code in operation.all_problems:
-        met = _met(operation, service, code)
+        met = _met(handler, policies, code)
         by_status.setdefault(met.kind.status, []).append(met)
     return {str(status): _problem(same) for status, same in by_status.items()}
 
@@ -226,13 +245,14 @@ def _problem(met: Sequence[ProblemError]) -> dict[str, Any]:
 _EXAMPLE_REQUEST = "6f1f0c0be0a94b3fb2f7a1a4fd0c2a55"
 
 
-def _met(operation: Operation, service: Service, code: str) -> ProblemError:
+def _met(handler: Any, policies: PolicySet, code: str) -> ProblemError:
     """Meet a problem: what the service then says is the example."""
+    operation: Operation = handler.opt["operation"]
     try:
         if code in operation.problems:
-            operation.problems[code](service)
+            operation.problems[code](policies)
         else:
-            _meet(operation, service, code)
+            _meet(handler, code)
     except Exception as error:
         problem = problems.to_problem(error)
         if problem.kind.code == code:
@@ -241,35 +261,38 @@ def _met(operation: Operation, service: Service, code: str) -> ProblemError:
     raise ValueError(f"operation {operation.id} did not meet {code}")
 
 
-def _meet(operation: Operation, service: Service, code: str) -> None:
+def _meet(handler: Any, code: str) -> None:
     """Raise what every operation can raise."""
     match code:
         case "invalid-input":
-            request = _request(operation, query=b"pretty=true")
-            _enforced(request)
-            read_query(request, operation.query or msgspec.Struct)
+            _negotiate(_request(handler, query=b"pretty=true"))
         case "not-acceptable":
-            _enforced(_request(operation, accept=b"image/png"))
+            _negotiate(_request(handler, accept=b"image/png"))
         case "unsupported-media-type":
-            _enforced(_request(operation, content_type=b"text/plain"))
+            _negotiate(_request(handler, content_type=b"text/plain"))
+        case "headers-too-large":
+            _negotiate(_request(handler, accept=b"x" * 20000))
+        case "request-timeout":
+            raise ProblemError(
+                "request-timeout", f"The body did not arrive within {Settings().body_seconds:g} seconds."
+            )
         case "too-large":
-            raise problems.too_large(service.settings.max_body_bytes)
+            raise problems.too_large(Settings().max_body_bytes)
         case "internal-error":
             raise RuntimeError
 
 
 def _request(
-    operation: Operation, *, query: bytes = b"", accept: bytes = b"*/*", content_type: bytes = JSON.encode()
+    handler: Any, *, query: bytes = b"", accept: bytes = b"*/*", content_type: bytes = JSON.encode()
 ) -> Request[Any, Any, Any]:
     headers = [(b"accept", accept), (b"content-type", content_type)]
-    handler = SimpleNamespace(opt={"operation": operation})
     scope: Any = {"type": "http", "query_string": query, "headers": headers, "route_handler": handler, "state": {}}
-    return Request(scope)
+    return Request(scope | {"path": "/", "raw_path": b"/"})
 
 
-def _enforced(request: Request[Any, Any, Any]) -> None:
+def _negotiate(request: Request[Any, Any, Any]) -> None:
     with contextlib.suppress(StopIteration):
-        enforce(request).send(None)  # it waits for nothing
+        negotiate(request).send(None)  # it waits for nothing
 
 
 def _name_numbers(part: Any) -> None:

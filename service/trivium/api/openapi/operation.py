@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from trivium.api.http.problems import PROBLEM_TYPES
-from trivium.api.policy_set import Service
+from trivium.catalog import PolicySet
 
 
 Tag: TypeAlias = Literal["advice", "policies", "reference", "operations"]
@@ -22,7 +22,7 @@ SELECTOR = r"^(latest|\d{1,6}(\.\d{1,6}){0,2})$"
 """What names a policy: a version, the beginning of one, or `latest`."""
 
 
-Meet: TypeAlias = Callable[[Service], object]
+Meet: TypeAlias = Callable[[PolicySet], object]
 """Meets a problem: raises what a request that has it raises."""
 
 
@@ -38,14 +38,14 @@ class Reply(msgspec.Struct, frozen=True):
 
     description: str
     content: dict[str, Any] = {}
-    example: Callable[[Service], Any] | None = None
+    example: Callable[[PolicySet], Any] | None = None
     headers: dict[str, str] = {}
 
 
 def tagged(
     description: str,
     content: dict[str, Any],
-    example: Callable[[Service], Any],
+    example: Callable[[PolicySet], Any],
     etag: str = "Changes when the body does.",
 ) -> dict[int, Reply]:
     """Return the replies of what changes seldom: who has it already, and says so, gets 304."""
@@ -103,9 +103,9 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def all_problems(self) -> tuple[str, ...]:
         """Every problem it can answer with, in the order of their statuses."""
-        codes = {"invalid-input", "not-acceptable", "internal-error", *self.problems}
+        codes = {"invalid-input", "not-acceptable", "headers-too-large", "internal-error", *self.problems}
         if self.body is not None:
-            codes |= {"too-large", "unsupported-media-type"}
+            codes |= {"too-large", "unsupported-media-type", "request-timeout"}
         return tuple(code for code in PROBLEM_TYPES if code in codes)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get
-from litestar.di import NamedDependency
+from litestar import Request, route
+from litestar.types import ASGIApp
 
-from trivium.api.http.negotiation import reply_tagged
+from trivium.api.http.conditional import respond
+from trivium.api.http.responses import JSON
 from trivium.api.openapi.document import API_VERSION, Contract
-from trivium.api.openapi.operation import HTML, JSON, YAML, Operation, describes, tagged
-from trivium.api.policy_set import Service
+from trivium.api.openapi.operation import HTML, YAML, Operation, describes, tagged
 from trivium.api.routes.operations import LIVE
+from trivium.api.routes.state import READ
+from trivium.catalog import PolicySet
 
 
 class OpenApiDocument(msgspec.Struct, frozen=True):
@@ -29,7 +31,7 @@ class OpenApiDocument(msgspec.Struct, frozen=True):
     paths: dict[str, dict[str, Any]]
 
 
-def _beginning(_: Service) -> OpenApiDocument:
+def _beginning(_: PolicySet) -> OpenApiDocument:
     """Return the document of one operation."""
     live = {"operationId": LIVE.id, "tags": [LIVE.tag], "summary": LIVE.summary, "description": LIVE.description}
     return OpenApiDocument("3.1.0", {"title": "Trivium", "version": API_VERSION}, {"/livez": {"get": live}})
@@ -65,20 +67,24 @@ DOCS = Operation(
 )
 
 
-@get("/openapi.json", **describes(CONTRACT_JSON))
-async def read_contract_json(request: Request[Any, Any, Any], contract: NamedDependency[Contract]) -> Response[bytes]:
+@route("/openapi.json", http_method=READ, produces=(JSON,), **describes(CONTRACT_JSON))
+async def read_contract_json(request: Request[Any, Any, Any]) -> ASGIApp:
     """Read the contract as JSON."""
-    return reply_tagged(request, contract.json.encode())
+    return respond(request, await _contract(request).representation("json"))
 
 
-@get("/openapi.yaml", **describes(CONTRACT_YAML))
-async def read_contract_yaml(request: Request[Any, Any, Any], contract: NamedDependency[Contract]) -> Response[bytes]:
+@route("/openapi.yaml", http_method=READ, produces=(YAML,), **describes(CONTRACT_YAML))
+async def read_contract_yaml(request: Request[Any, Any, Any]) -> ASGIApp:
     """Read the contract as YAML."""
-    return reply_tagged(request, contract.yaml.encode(), media_type=YAML)
+    return respond(request, await _contract(request).representation("yaml"))
 
 
-@get("/docs", **describes(DOCS))
-async def read_docs(request: Request[Any, Any, Any], contract: NamedDependency[Contract]) -> Response[bytes]:
+@route("/docs", http_method=READ, produces=(HTML,), **describes(DOCS))
+async def read_docs(request: Request[Any, Any, Any]) -> ASGIApp:
     """Read the contract as a page."""
-    headers = {"Content-Security-Policy": contract.page_policy}
-    return reply_tagged(request, contract.page.encode(), media_type=HTML, headers=headers)
+    return respond(request, await _contract(request).representation("page"))
+
+
+def _contract(request: Request[Any, Any, Any]) -> Contract:
+    contract: Contract = request.app.state.contract
+    return contract

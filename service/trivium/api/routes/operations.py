@@ -6,17 +6,19 @@ import platform
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Request, Response, get
-from litestar.di import NamedDependency
+from litestar import Request, route
+from litestar.params import QueryParameter
+from litestar.types import ASGIApp
 
 import trivium
-from trivium.api.http.negotiation import read_query, reply
 from trivium.api.http.problems import ProblemError
+from trivium.api.http.responses import JSON, BytesResponse, json_response
 from trivium.api.openapi.document import API_VERSION
-from trivium.api.openapi.operation import JSON, PROMETHEUS, Operation, Reply, describes
-from trivium.api.policy_set import Service
-from trivium.api.reloader import Serving
+from trivium.api.openapi.operation import PROMETHEUS, Operation, Reply, describes
+from trivium.api.reloader import PolicyReloader
+from trivium.api.routes.state import READ, served_policies
 from trivium.api.telemetry.metrics import Metrics
+from trivium.catalog import PolicySet
 
 
 class Liveness(msgspec.Struct, frozen=True):
@@ -50,6 +52,9 @@ class Versions(msgspec.Struct, frozen=True):
     policies: list[PolicyVersion]
 
 
+VerboseParameter = Annotated[Literal["", "true", "false"], QueryParameter(description="Also name each check.")]
+
+
 class ReadinessQuery(msgspec.Struct, frozen=True):
     """Parameters of readiness."""
 
@@ -75,7 +80,7 @@ READY = Operation(
     summary="Can the service decide",
     description="Every served policy decides a test profile. Send no requests while this is not 200.",
     query=ReadinessQuery,
-    replies={200: Reply("Ready.", {JSON: Readiness}, example=lambda service: Readiness("ok", service.self_test()))},
+    replies={200: Reply("Ready.", {JSON: Readiness}, example=lambda policies: Readiness("ok", policies.self_test()))},
     problems={
         "not-ready": lambda _: _all_pass({"policy 2.0.0": "the strategy is not among the reachable ones"}),
     },
@@ -96,27 +101,25 @@ VERSION = Operation(
         200: Reply(
             "The versions.",
             {JSON: Versions},
-            example=lambda service: msgspec.structs.replace(versions(service), python="3.13.0"),
+            example=lambda policies: msgspec.structs.replace(versions(policies), python="3.13.0"),
         )
     },
 )
 
 
-@get("/livez", **describes(LIVE))
-async def live() -> Response[bytes]:
-    """Is the process alive."""
-    return reply(Liveness("ok"))
+@route("/livez", http_method=READ, produces=(JSON,), **describes(LIVE))
+async def live() -> ASGIApp:
+    """Say that the process answers."""
+    return json_response(Liveness("ok"))
 
 
-@get("/readyz", **describes(READY))
-async def ready(
-    request: Request[Any, Any, Any], service: NamedDependency[Service], serving: NamedDependency[Serving]
-) -> Response[bytes]:
-    """Can the service decide."""
-    query = read_query(request, ReadinessQuery)
-    checks = service.self_test()
+@route("/readyz", http_method=READ, produces=(JSON,), **describes(READY))
+async def ready(request: Request[Any, Any, Any], verbose: VerboseParameter = "false") -> ASGIApp:
+    """Say whether the service can decide."""
+    reloader: PolicyReloader = request.app.state.reloader
+    checks = reloader.current.self_test()
     _all_pass(checks)
-    return reply(Readiness("ok", None if query.verbose == "false" else {**checks, **serving.checks()}))
+    return json_response(Readiness("ok", None if verbose == "false" else {**checks, **reloader.checks()}))
 
 
 def _all_pass(checks: dict[str, str]) -> None:
@@ -125,22 +128,23 @@ def _all_pass(checks: dict[str, str]) -> None:
         raise ProblemError("not-ready", "; ".join(failing), {"Retry-After": "5"})
 
 
-@get("/metrics", **describes(METRICS))
-async def metrics(metrics: NamedDependency[Metrics]) -> Response[bytes]:
-    """Metrics for Prometheus."""
-    return reply(metrics.render(), media_type=f"{PROMETHEUS}; version=0.0.4")
+@route("/metrics", http_method=READ, produces=(PROMETHEUS,), **describes(METRICS))
+async def metrics(request: Request[Any, Any, Any]) -> ASGIApp:
+    """Render the metrics for Prometheus."""
+    measured: Metrics = request.app.state.metrics
+    return BytesResponse(measured.render(), f"{PROMETHEUS}; version=0.0.4")
 
 
-@get("/version", **describes(VERSION))
-async def version(service: NamedDependency[Service]) -> Response[bytes]:
+@route("/version", http_method=READ, produces=(JSON,), **describes(VERSION))
+async def version(request: Request[Any, Any, Any]) -> ASGIApp:
     """Tell the versions of contract, package and policies."""
-    return reply(versions(service))
+    return json_response(versions(served_policies(request)))
 
 
-def versions(service: Service) -> Versions:
+def versions(policies: PolicySet) -> Versions:
     """Return the versions of contract, package and policies."""
-    policies = [
+    served = [
         PolicyVersion(advisor.reference.name, version, advisor.reference.digest, advisor.reference.status)
-        for version, advisor in reversed(service.advisors.items())
+        for version, advisor in reversed(list(policies.advisors.items()))
     ]
-    return Versions(API_VERSION, trivium.__version__, platform.python_version(), policies)
+    return Versions(API_VERSION, trivium.__version__, platform.python_version(), served)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
-from functools import lru_cache
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
+from weakref import WeakKeyDictionary
 
 import msgspec
-from litestar import Request, Response, get, post
-from litestar.di import NamedDependency
+from litestar import Request, post, route
 from litestar.params import FromPath
+from litestar.types import ASGIApp
 
-from trivium.api.http.negotiation import reply, reply_tagged
+from trivium.api.http.body import read_body
+from trivium.api.http.conditional import Representation, once_per_set, represent, respond
 from trivium.api.http.problems import ProblemError
+from trivium.api.http.responses import JSON, json_response
 from trivium.api.openapi.examples import SUPPORT, UNMAPPABLE, WRONG_MAP
-from trivium.api.openapi.operation import JSON, SELECTOR, Meet, Operation, PathParameter, Reply, describes, tagged
-from trivium.api.policy_set import Service
-from trivium.api.routes.recommend import lifecycle_headers
+from trivium.api.openapi.operation import SELECTOR, Meet, Operation, PathParameter, Reply, describes, tagged
+from trivium.api.routes.state import READ, lifecycle_headers, served_policies, settings_of
+from trivium.catalog import PolicySet
 from trivium.decoding import decode, one_of
 from trivium.policy import Difference, Document, Policy, diff
 from trivium.policy.engine.map import StrategyMap, strategy_map
@@ -86,14 +91,13 @@ class MapRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _MAP = msgspec.json.Decoder(MapRequest)
-_diff = lru_cache(maxsize=64)(diff)
 
 
-def _list(service: Service) -> PolicyList:
-    registry = service.registry
+def _list(policies: PolicySet) -> PolicyList:
+    registry = policies.registry
     return PolicyList(
         [
-            _summary(service, version, default=version == registry.default.version)
+            _summary(policies, version, default=version == registry.default.version)
             for version in reversed(registry.by_version)
         ]
     )
@@ -103,13 +107,13 @@ def _document(policy: Policy) -> PolicyDocument:
     return PolicyDocument(policy.document.policy, policy.version, policy.digest, policy.document)
 
 
-def _example_diff(service: Service) -> Difference:
-    served = list(service.registry.by_version.values())
-    return _diff(served[0].policy, served[-1].policy)
+def _example_diff(policies: PolicySet) -> Difference:
+    served = list(policies.registry.by_version.values())
+    return diff(served[0].policy, served[-1].policy)
 
 
-def _summary(service: Service, version: str, *, default: bool) -> PolicySummary:
-    served = service.registry.by_version[version]
+def _summary(policies: PolicySet, version: str, *, default: bool) -> PolicySummary:
+    served = policies.registry.by_version[version]
     policy: Policy = served.policy
     lifecycle = served.lifecycle
     return PolicySummary(
@@ -129,7 +133,7 @@ def _summary(service: Service, version: str, *, default: bool) -> PolicySummary:
 
 
 _VERSION = PathParameter("`1.0.0`, `1` for the newest 1.x, or `latest`.", "1.0.0", SELECTOR)
-_UNKNOWN: dict[str, Meet] = {"unknown-policy": lambda service: service.registry.resolve("9")}
+_UNKNOWN: dict[str, Meet] = {"unknown-policy": lambda policies: policies.registry.resolve("9")}
 
 LIST_POLICIES = Operation(
     id="list_policies",
@@ -149,7 +153,7 @@ READ_POLICY = Operation(
     replies=tagged(
         "The document.",
         {JSON: PolicyDocument},
-        lambda service: _document(service.registry.default.policy),
+        lambda policies: _document(policies.registry.default.policy),
         etag="The digest of the policy document.",
     ),
     problems=_UNKNOWN,
@@ -179,60 +183,86 @@ MAP_POLICY = Operation(
         200: Reply(
             "The strategies, a row for each band of y.",
             {JSON: StrategyMap},
-            example=lambda service: strategy_map(
-                service.registry.default.policy, "requests_per_day", "labeled_examples", {}
+            example=lambda policies: strategy_map(
+                policies.registry.default.policy, "requests_per_day", "labeled_examples", {}
             ),
         )
     },
     problems=_UNKNOWN
     | {
         "invalid-input": lambda _: decode(msgspec.json.encode(WRONG_MAP), _MAP),
-        "not-mappable": lambda service: _map(service, "1.0.0", msgspec.json.encode(UNMAPPABLE)),
+        "not-mappable": lambda policies: _map(policies, "1.0.0", msgspec.json.encode(UNMAPPABLE)),
     },
 )
 
 
-@get("/policies", **describes(LIST_POLICIES))
-async def list_policies(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+@route("/policies", http_method=READ, produces=(JSON,), **describes(LIST_POLICIES))
+async def list_policies(request: Request[Any, Any, Any]) -> ASGIApp:
     """List the policies served."""
-    return reply_tagged(request, _list(service))
+    return respond(request, _listed(served_policies(request)))
 
 
-@get("/policies/{version:str}", **describes(READ_POLICY))
-async def read_policy(
-    request: Request[Any, Any, Any], version: FromPath[str], service: NamedDependency[Service]
-) -> Response[bytes]:
+@route("/policies/{version:str}", http_method=READ, produces=(JSON,), **describes(READ_POLICY))
+async def read_policy(request: Request[Any, Any, Any], version: FromPath[str]) -> ASGIApp:
     """Read a whole policy."""
-    policy = service.registry.resolve(version).policy
-    headers = lifecycle_headers(service.advisors[policy.version])
-    return reply_tagged(request, _document(policy), policy.digest, headers=headers)
+    policies = served_policies(request)
+    found = policies.registry.resolve(version).version
+    return respond(request, _read(policies, found), lifecycle_headers(policies.advisors[found]))
 
 
-@get("/policies/{a:str}/diff/{b:str}", **describes(DIFF_POLICIES))
-async def diff_policies(
-    request: Request[Any, Any, Any], a: FromPath[str], b: FromPath[str], service: NamedDependency[Service]
-) -> Response[bytes]:
+@route("/policies/{a:str}/diff/{b:str}", http_method=READ, produces=(JSON,), **describes(DIFF_POLICIES))
+async def diff_policies(request: Request[Any, Any, Any], a: FromPath[str], b: FromPath[str]) -> ASGIApp:
     """Compare two policies exactly."""
-    return reply_tagged(request, _diff(service.registry.resolve(a).policy, service.registry.resolve(b).policy))
+    policies = served_policies(request)
+    older, newer = policies.registry.resolve(a), policies.registry.resolve(b)
+    return respond(request, await _compared(policies, older.version, newer.version))
 
 
-@post("/policies/{version:str}/map", **describes(MAP_POLICY))
-async def map_policy(
-    request: Request[Any, Any, Any], version: FromPath[str], service: NamedDependency[Service]
-) -> Response[bytes]:
+@post("/policies/{version:str}/map", consumes=(JSON,), produces=(JSON,), **describes(MAP_POLICY))
+async def map_policy(request: Request[Any, Any, Any], version: FromPath[str]) -> ASGIApp:
     """Map the strategies over two inputs."""
-    return reply(_map(service, version, await request.body()))
+    policies, settings = served_policies(request), settings_of(request)
+    found = policies.registry.resolve(version).version
+    body = await read_body(request, limit=settings.max_body_bytes, seconds=settings.body_seconds)
+    return json_response(_map(policies, found, body))
 
 
-def _map(service: Service, version: str, body: bytes) -> StrategyMap:
-    policy = service.registry.resolve(version).policy
+@once_per_set
+def _listed(policies: PolicySet) -> Representation:
+    return represent(_list(policies))
+
+
+@once_per_set
+def _read(policies: PolicySet, version: str) -> Representation:
+    policy = policies.registry.by_version[version].policy
+    return represent(_document(policy), policy.digest)
+
+
+_COMPARISONS: WeakKeyDictionary[PolicySet, dict[tuple[str, str], asyncio.Task[Representation]]] = WeakKeyDictionary()
+
+
+async def _compared(policies: PolicySet, older: str, newer: str) -> Representation:
+    """Return the difference of two versions: worked out once, off the event loop, for all who ask."""
+    tasks = _COMPARISONS.setdefault(policies, {})
+    if (older, newer) not in tasks:
+        by_version = policies.registry.by_version
+        compare = partial(diff, by_version[older].policy, by_version[newer].policy)
+        tasks[older, newer] = asyncio.create_task(_represented(compare))
+    return await asyncio.shield(tasks[older, newer])
+
+
+async def _represented(compare: Callable[[], Difference]) -> Representation:
+    return represent(await asyncio.to_thread(compare))
+
+
+def _map(policies: PolicySet, version: str, body: bytes) -> StrategyMap:
+    policy = policies.registry.by_version[version].policy
     asked = decode(body, _MAP)
-    profile = asked.profile or Profile()
-    stated = service.advisors[policy.version].stated(profile)
+    stated = policies.advisors[version].stated(asked.profile or Profile())
     for axis in (asked.x, asked.y):
         if axis not in stated:
             raise ProblemError(
-                "not-mappable", f"Policy {policy.version} does not read `{axis}`; it reads {', '.join(stated)}."
+                "not-mappable", f"Policy {version} does not read `{axis}`; it reads {', '.join(stated)}."
             )
     if asked.x == asked.y:
         raise ProblemError("not-mappable", "x and y must be two different inputs.")

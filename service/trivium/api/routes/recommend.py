@@ -1,34 +1,23 @@
-"""POST /recommend and POST /recommend/batch."""
+"""POST /recommend: a strategy for one use case."""
 
 from __future__ import annotations
 
-import asyncio
-import datetime as dt
-from email.utils import format_datetime
-from time import perf_counter
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Request, post
 from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from litestar.types import ASGIApp
 
-from trivium.advisor import Advice, Advisor, encode
-from trivium.api.http.negotiation import read_query, reply
-from trivium.api.http.problems import ProblemError, to_problem
-from trivium.api.openapi.examples import (
-    BATCH_EXAMPLES,
-    INDEED,
-    LARGE_BATCH,
-    PROFILE_EXAMPLES,
-    SUPPORT,
-    WRONG_BATCH,
-    WRONG_PROFILE,
-)
-from trivium.api.openapi.operation import JSON, SELECTOR, Meet, Operation, Reply, describes
-from trivium.api.policy_set import Service
-from trivium.decoding import NO_NEWLINE, decode
-from trivium.errors import FieldError, InvalidInputError
-from trivium.policy import Lifecycle, RetiredPolicyError, Served
+from trivium.api.http.body import read_body
+from trivium.api.http.responses import JSON, BytesResponse
+from trivium.api.openapi.examples import INDEED, PROFILE_EXAMPLES, WRONG_PROFILE
+from trivium.api.openapi.operation import SELECTOR, Meet, Operation, Reply, describes
+from trivium.api.routes.state import decision_headers, served_policies, settings_of
+from trivium.catalog import PolicySet
+from trivium.decoding import NO_NEWLINE
+from trivium.policy import Lifecycle, RetiredPolicyError, ServedPolicy
 from trivium.profile import Profile, make_profile, parse_profile
 from trivium.recommendation import Explain, Recommendation
 
@@ -39,6 +28,13 @@ Selector = Annotated[
         pattern=SELECTOR + NO_NEWLINE,
         description="`1.0.0`, `1` or `1.0` for the newest such version not retired, or `latest`.",
         examples=["1.0.0"],
+    ),
+]
+PolicyParameter = Annotated[Selector | None, QueryParameter(description="Which policy decides.")]
+ExplainParameter = Annotated[
+    Explain,
+    QueryParameter(
+        description="How much of the rationale: `full`; `codes`, without messages, inputs and sources; or `none`."
     ),
 ]
 
@@ -55,115 +51,20 @@ class AdviceQuery(msgspec.Struct, frozen=True):
     ] = "full"
 
 
-_ANYTHING = [{"type": ["object", "string", "number", "boolean", "null"]}, {"type": "array", "items": {}}]
-
-Item = Annotated[
-    Any,
-    msgspec.Meta(
-        description="A profile. Anything else is answered with an error in its place.",
-        extra_json_schema={"anyOf": [{"$ref": "#/components/schemas/Profile"}, *_ANYTHING]},
-    ),
-]
-
-
-class BatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Many profiles at once.
-
-    Attributes:
-        profiles: the use cases; each is checked on its own. How many are taken at once is set by the deployment, by
-            default 1000; more are answered with 413, and `limit` says how many.
-        defaults: fields for all of them; a profile's own field wins, and its null means unknown.
-    """
-
-    profiles: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=1_000_000)]
-    defaults: Profile | None = None
-
-
-_BATCH = msgspec.json.Decoder(BatchRequest)
-
-
-class ItemError(msgspec.Struct, frozen=True):
-    """What is wrong with one profile of a batch; pointers start at the profile."""
-
-    code: str
-    detail: str
-    errors: list[FieldError]
-
-
-class SucceededItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="status", tag="ok"):
-    """A profile that was decided.
-
-    Attributes:
-        index: its place among the profiles sent, from 0.
-        id: its id, when it has one.
-        result: the recommendation.
-    """
-
-    index: int
-    id: str | None = None
-    result: Recommendation
-
-
-class FailedItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="status", tag="error"):
-    """A profile that is wrong.
-
-    Attributes:
-        index: its place among the profiles sent, from 0.
-        id: its id, when it has one.
-        error: what is wrong with it.
-    """
-
-    index: int
-    id: str | None = None
-    error: ItemError
-
-
-BatchItem: TypeAlias = SucceededItem | FailedItem
-
-
-class BatchSummary(msgspec.Struct, frozen=True):
-    """Counts over a batch."""
-
-    total: int
-    succeeded: int
-    failed: int
-    strategies: dict[str, int]
-
-
-class BatchResult(msgspec.Struct, frozen=True):
-    """Per profile, in the order sent, a result or an error."""
-
-    items: list[BatchItem]
-    summary: BatchSummary
-
-
-_DECISION_HEADERS = {
+DECISION_HEADERS = {
     "Deprecation": "When the deciding policy is deprecated: since when (RFC 9745).",
     "Sunset": "When the deciding policy is deprecated: from when on it may be retired (RFC 8594).",
 }
-SUGGESTING = 50
-"""How many bad profiles of a batch get suggestions; looking for them takes longer than deciding."""
 
 
-TURN = 0.005
-"""Seconds that a batch takes before it lets other requests have their turn."""
+def _ask_a_retired_policy(policies: PolicySet) -> None:
+    oldest = next(iter(policies.registry.by_version.values()))
+    retired = Lifecycle(status="retired", successor=policies.default.policy.version)
+    raise RetiredPolicyError(ServedPolicy(oldest.policy, retired))
 
 
-def _ask_a_retired_policy(service: Service) -> None:
-    oldest = next(iter(service.registry.by_version.values()))
-    retired = Lifecycle(status="retired", successor=service.default.policy.version)
-    raise RetiredPolicyError(Served(oldest.policy, retired))
-
-
-def _example_of_a_batch(service: Service) -> Any:
-    batch = _Batch(service.default, {}, "none")
-    for profile in (SUPPORT, {"labeled_exampels": 120}):
-        batch.add(profile)
-    return msgspec.json.decode(batch.body())
-
-
-_PROBLEMS: dict[str, Meet] = {
-    "unknown-policy": lambda service: service.advisor("9"),
+DECISION_PROBLEMS: dict[str, Meet] = {
+    "unknown-policy": lambda policies: policies.advisor("9"),
     "policy-retired": _ask_a_retired_policy,
 }
 
@@ -180,149 +81,37 @@ RECOMMEND = Operation(
         200: Reply(
             "The recommendation.",
             {JSON: Recommendation},
-            example=lambda service: service.default.recommend(make_profile(INDEED)),
-            headers=_DECISION_HEADERS,
+            example=lambda policies: policies.default.recommend(make_profile(INDEED)),
+            headers=DECISION_HEADERS,
         )
     },
-    problems=_PROBLEMS | {"invalid-input": lambda _: parse_profile(msgspec.json.encode(WRONG_PROFILE))},
+    problems=DECISION_PROBLEMS | {"invalid-input": lambda _: parse_profile(msgspec.json.encode(WRONG_PROFILE))},
     links={
         "policy": {"operationId": "read_policy", "parameters": {"version": "$response.body#/policy/version"}},
         "code": {"operationId": "read_code", "parameters": {"code": "$response.body#/rationale/0/code"}},
     },
 )
 
-RECOMMEND_BATCH = Operation(
-    id="recommend_batch",
-    tag="advice",
-    summary="Recommend a strategy for each of many use cases",
-    description="Answers 200 with one item for each profile, in the order sent: its result, or what is wrong with it. "
-    "An error of one item does not touch the others; the header X-Batch-Failed counts them. The deployment sets how "
-    "many profiles it takes at once, by default 1000; more are answered with 413.",
-    query=AdviceQuery,
-    body=BatchRequest,
-    body_examples=BATCH_EXAMPLES,
-    replies={
-        200: Reply(
-            "One item for each profile.",
-            {JSON: BatchResult},
-            example=_example_of_a_batch,
-            headers={**_DECISION_HEADERS, "X-Batch-Failed": "How many items are errors."},
-        )
-    },
-    problems=_PROBLEMS
-    | {
-        "invalid-input": lambda service: _read_batch(msgspec.json.encode(WRONG_BATCH), service.settings.max_batch),
-        "too-large": lambda service: _read_batch(msgspec.json.encode(LARGE_BATCH), service.settings.max_batch),
-    },
-)
 
+async def read_profile(request: Request[Any, Any, Any]) -> Profile:
+    """Read the body of a request as a profile; it is the dependency `profile`.
 
-@post("/recommend", **describes(RECOMMEND))
-async def recommend(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
-    """Recommend a strategy for one use case."""
-    query = read_query(request, AdviceQuery)
-    advisor = service.advisor(query.policy)
-    profile = parse_profile(await request.body())
-    body, request.scope["state"]["advice"] = advisor.answer(profile, query.explain)
-    return reply(body, headers=lifecycle_headers(advisor))
-
-
-@post("/recommend/batch", **describes(RECOMMEND_BATCH))
-async def recommend_batch(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
-    """Recommend a strategy for each of many use cases."""
-    query = read_query(request, AdviceQuery)
-    advisor = service.advisor(query.policy)
-    profiles, defaults = _read_batch(await request.body(), service.settings.max_batch)
-    batch = _Batch(advisor, defaults, query.explain)
-    started = perf_counter()
-    for profile in profiles:
-        batch.add(profile)
-        if perf_counter() - started > TURN:
-            await asyncio.sleep(0)
-            started = perf_counter()
-    request.scope["state"]["batch"] = batch.given
-    return reply(batch.body(), headers={**lifecycle_headers(advisor), "X-Batch-Failed": str(batch.failed)})
-
-
-def lifecycle_headers(advisor: Advisor) -> dict[str, str]:
-    """Return the headers that tell of a deprecated policy."""
-    lifecycle = advisor.lifecycle
-    headers = {}
-    if lifecycle.status != "active":
-        if lifecycle.deprecated:
-            headers["Deprecation"] = f"@{int(_midnight(lifecycle.deprecated).timestamp())}"
-        if lifecycle.sunset:
-            headers["Sunset"] = format_datetime(_midnight(lifecycle.sunset), usegmt=True)
-        if lifecycle.successor:
-            headers["Link"] = f'</policies/{lifecycle.successor}>; rel="successor-version"'
-    return headers
-
-
-def _midnight(day: dt.date) -> dt.datetime:
-    return dt.datetime.combine(day, dt.time(), dt.UTC)
-
-
-def _read_batch(body: bytes, limit: int) -> tuple[list[Any], dict[str, Any]]:
-    """Return the profiles, still to be checked, and the fields they share."""
-    batch = decode(body, _BATCH)
-    if len(batch.profiles) > limit:
-        detail = f"The batch has {len(batch.profiles)} profiles; at most {limit} are taken at once."
-        raise ProblemError("too-large", detail, limit=limit)
-    defaults = batch.defaults or Profile()
-    return batch.profiles, {
-        name: value for name, value in msgspec.structs.asdict(defaults).items() if value is not None
-    }
-
-
-class _Batch:
-    """The answers to a batch, as they come.
-
-    Args:
-        advisor: what decides.
-        defaults: fields for all profiles; a profile's own field wins.
-        explain: how much of the rationale.
+    Raises:
+        InvalidInputError: with every bad field.
+        ProblemError: the body is too large, or does not arrive in time.
     """
-
-    def __init__(self, advisor: Advisor, defaults: dict[str, Any], explain: Explain) -> None:
-        self.given: list[Advice] = []
-        self._advisor = advisor
-        self._defaults = defaults
-        self._explain = explain
-        self._items: list[bytes] = []
-
-    @property
-    def failed(self) -> int:
-        """How many profiles are wrong."""
-        return len(self._items) - len(self.given)
-
-    def add(self, own: Any) -> None:
-        """Answer one more profile."""
-        index = len(self._items)
-        fields = {**self._defaults, **own} if isinstance(own, dict) else own
-        try:
-            profile = make_profile(fields, suggest=self.failed < SUGGESTING)
-        except InvalidInputError as error:
-            self._items.append(msgspec.json.encode(_failed(index, fields, error)))
-        else:
-            body, advice = self._advisor.answer(profile, self._explain)
-            self.given.append(advice)
-            result: Any = msgspec.Raw(body)  # encoded already
-            self._items.append(encode(SucceededItem(index=index, id=profile.id, result=result)))
-
-    def body(self) -> bytes:
-        """Return the `BatchResult` as JSON."""
-        strategies: dict[str, int] = dict.fromkeys(self._advisor.policy.strategies, 0)
-        for advice in self.given:
-            strategies[advice.outcome.strategy] += 1
-        summary = BatchSummary(len(self._items), len(self.given), self.failed, strategies)
-        return b'{"items":[%b],"summary":%b}' % (b",".join(self._items), msgspec.json.encode(summary))
+    settings = settings_of(request)
+    return parse_profile(await read_body(request, limit=settings.max_body_bytes, seconds=settings.body_seconds))
 
 
-def _failed(index: int, fields: Any, error: InvalidInputError) -> FailedItem:
-    own_id = fields.get("id") if isinstance(fields, dict) else None
-    problem = to_problem(error)
-    return FailedItem(
-        index=index,
-        id=own_id if isinstance(own_id, str) else None,
-        error=ItemError(problem.kind.code, problem.detail, list(error.errors)),
-    )
+@post("/recommend", consumes=(JSON,), produces=(JSON,), **describes(RECOMMEND))
+async def recommend(
+    request: Request[Any, Any, Any],
+    profile: NamedDependency[Profile],
+    policy: PolicyParameter = None,
+    explain: ExplainParameter = "full",
+) -> ASGIApp:
+    """Recommend a strategy for one use case."""
+    advisor = served_policies(request).advisor(policy)
+    body, request.scope["state"]["advice"] = advisor.answer(profile, explain)
+    return BytesResponse(body, JSON, decision_headers(advisor))

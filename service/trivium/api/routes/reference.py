@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
-from litestar import Request, Response, get
-from litestar.di import NamedDependency
+from litestar import Request, route
 from litestar.params import FromPath
+from litestar.types import ASGIApp
 
-from trivium.api.http.negotiation import reply_tagged
+from trivium.api.http.conditional import Representation, once_per_set, represent, respond
 from trivium.api.http.problems import PROBLEM_TYPES, ProblemError, ProblemType
-from trivium.api.openapi.operation import JSON, Operation, PathParameter, describes, tagged
-from trivium.api.policy_set import Service
+from trivium.api.http.responses import JSON
+from trivium.api.openapi.operation import Operation, PathParameter, describes, tagged
+from trivium.api.routes.state import READ, served_policies
+from trivium.catalog import PolicySet
 from trivium.economics import Costs
 from trivium.policy import CompiledInput
 from trivium.policy.errors import nearest_name
@@ -146,15 +148,15 @@ _TEXTS = FIELD_TEXTS | {
 }
 
 
-def _inputs(service: Service) -> InputList:
-    return InputList([_entry(name, service) for name in VOCABULARY], [*_others(Profile), *_others(Costs, "costs.")])
+def _inputs(policies: PolicySet) -> InputList:
+    return InputList([_entry(name, policies) for name in VOCABULARY], [*_others(Profile), *_others(Costs, "costs.")])
 
 
-def _entry(name: str, service: Service) -> InputEntry:
+def _entry(name: str, policies: PolicySet) -> InputEntry:
     field = VOCABULARY[name]
     readers: dict[str, CompiledInput] = {
         version: read
-        for version, served in service.registry.by_version.items()
+        for version, served in policies.registry.by_version.items()
         for read in served.policy.inputs
         if read.name == name
     }
@@ -214,7 +216,7 @@ LIST_CODES = Operation(
     summary="List the rationale codes",
     description="Every code that a served policy can give as a reason: meaning, lever, source, and who uses it.",
     links={"first": {"operationId": "read_code", "parameters": {"code": "$response.body#/codes/0/code"}}},
-    replies=tagged("The codes.", {JSON: CodeList}, lambda service: CodeList(list(codes(service).values())[:3])),
+    replies=tagged("The codes.", {JSON: CodeList}, lambda policies: CodeList(list(codes(policies).values())[:3])),
 )
 READ_CODE = Operation(
     id="read_code",
@@ -222,8 +224,8 @@ READ_CODE = Operation(
     summary="Read one rationale code",
     description="Meaning, lever and source of a code.",
     path={"code": PathParameter("The code.", "HIGH_VOLUME", r"^[A-Z][A-Z0-9_]*$")},
-    replies=tagged("The code.", {JSON: CodeEntry}, lambda service: codes(service)["HIGH_VOLUME"]),
-    problems={"unknown-code": lambda service: _code(service, "HIGH_VOLUM")},
+    replies=tagged("The code.", {JSON: CodeEntry}, lambda policies: codes(policies)["HIGH_VOLUME"]),
+    problems={"unknown-code": lambda policies: _code(policies, "HIGH_VOLUM")},
 )
 LIST_INPUTS = Operation(
     id="list_inputs",
@@ -252,40 +254,48 @@ READ_PROBLEM = Operation(
 )
 
 
-@get("/codes", **describes(LIST_CODES))
-async def list_codes(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+@route("/codes", http_method=READ, produces=(JSON,), **describes(LIST_CODES))
+async def list_codes(request: Request[Any, Any, Any]) -> ASGIApp:
     """List the rationale codes."""
-    return reply_tagged(request, CodeList(list(codes(service).values())))
+    return respond(request, _all_codes(served_policies(request)))
 
 
-@get("/codes/{code:str}", **describes(READ_CODE))
-async def read_code(
-    request: Request[Any, Any, Any], code: FromPath[str], service: NamedDependency[Service]
-) -> Response[bytes]:
+@route("/codes/{code:str}", http_method=READ, produces=(JSON,), **describes(READ_CODE))
+async def read_code(request: Request[Any, Any, Any], code: FromPath[str]) -> ASGIApp:
     """Read one rationale code."""
-    return reply_tagged(request, _code(service, code))
+    return respond(request, represent(_code(served_policies(request), code)))
 
 
-@get("/inputs", **describes(LIST_INPUTS))
-async def list_inputs(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+@route("/inputs", http_method=READ, produces=(JSON,), **describes(LIST_INPUTS))
+async def list_inputs(request: Request[Any, Any, Any]) -> ASGIApp:
     """List the fields of the profile."""
-    return reply_tagged(request, _inputs(service))
+    return respond(request, _all_inputs(served_policies(request)))
 
 
-@get("/problems", **describes(LIST_PROBLEMS))
-async def list_problems(request: Request[Any, Any, Any]) -> Response[bytes]:
+@route("/problems", http_method=READ, produces=(JSON,), **describes(LIST_PROBLEMS))
+async def list_problems(request: Request[Any, Any, Any]) -> ASGIApp:
     """List the problem types."""
-    return reply_tagged(request, _problems())
+    return respond(request, represent(_problems()))
 
 
-@get("/problems/{code:str}", **describes(READ_PROBLEM))
-async def read_problem(request: Request[Any, Any, Any], code: FromPath[str]) -> Response[bytes]:
+@route("/problems/{code:str}", http_method=READ, produces=(JSON,), **describes(READ_PROBLEM))
+async def read_problem(request: Request[Any, Any, Any], code: FromPath[str]) -> ASGIApp:
     """Read one problem type."""
-    return reply_tagged(request, _problem_type(code))
+    return respond(request, represent(_problem_type(code)))
 
 
-def _code(service: Service, name: str) -> CodeEntry:
-    known = codes(service)
+@once_per_set
+def _all_codes(policies: PolicySet) -> Representation:
+    return represent(CodeList(list(codes(policies).values())))
+
+
+@once_per_set
+def _all_inputs(policies: PolicySet) -> Representation:
+    return represent(_inputs(policies))
+
+
+def _code(policies: PolicySet, name: str) -> CodeEntry:
+    known = codes(policies)
     if name not in known:
         raise ProblemError("unknown-code", f"No served policy has this code{nearest_name(name[:80], known)}")
     return known[name]
@@ -297,11 +307,11 @@ def _problem_type(code: str) -> ProblemEntry:
     return _problem(PROBLEM_TYPES[code])
 
 
-def codes(service: Service) -> dict[str, CodeEntry]:
+def codes(policies: PolicySet) -> dict[str, CodeEntry]:
     """Return the codes of all served policies, each as the newest that has it puts it."""
     users: dict[str, list[str]] = {}
     entries: dict[str, CodeEntry] = {}
-    for version, served in service.registry.by_version.items():
+    for version, served in policies.registry.by_version.items():
         document = served.policy.document
         for name, code in document.codes.items():
             users.setdefault(name, []).append(version)

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 import trivium
 from trivium.advisor import Outcome
-from trivium.api.reloader import Serving
+from trivium.api.reloader import PolicyReloader
 
 
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -31,9 +31,9 @@ class Decisions(Collector):
     def __init__(self) -> None:
         self._counts: defaultdict[Outcome, int] = defaultdict(int)
 
-    def add(self, outcome: Outcome) -> None:
-        """Count one decision."""
-        self._counts[outcome] += 1
+    def add(self, outcome: Outcome, count: int = 1) -> None:
+        """Count decisions that are alike."""
+        self._counts[outcome] += count
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
@@ -102,28 +102,28 @@ class Requests(Collector):
 class Policies(Collector):
     """Tells which policies serve at the moment of the scrape, and how their reloads went."""
 
-    def __init__(self, serving: Serving) -> None:
-        self._serving = serving
+    def __init__(self, reloader: PolicyReloader) -> None:
+        self._reloader = reloader
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
         info = GaugeMetricFamily("trivium_policy_info", "Policies served.", labels=["version", "digest", "status"])
-        for version, advisor in self._serving.service.advisors.items():
+        for version, advisor in self._reloader.current.advisors.items():
             info.add_metric([version, advisor.reference.digest, advisor.reference.status], 1)
         yield info
         reloads = CounterMetricFamily("trivium_policy_reloads", "Reloads of changed policies.", labels=["result"])
-        for result, count in self._serving.reloads.items():
+        for result, count in self._reloader.reloads.items():
             reloads.add_metric([result], count)
         yield reloads
         failed = GaugeMetricFamily("trivium_policy_reload_failed", "1 while changed policies cannot be served, else 0.")
-        failed.add_metric([], bool(self._serving.stale))
+        failed.add_metric([], bool(self._reloader.stale))
         yield failed
 
 
 class Metrics:
     """The metrics of one application."""
 
-    def __init__(self, serving: Serving) -> None:
+    def __init__(self, reloader: PolicyReloader) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -132,7 +132,7 @@ class Metrics:
         self.registry.register(self.decisions)
         self.requests = Requests()
         self.registry.register(self.requests)
-        self.registry.register(Policies(serving))
+        self.registry.register(Policies(reloader))
         build = Gauge("trivium_build_info", "The running build.", ["version", "python"], registry=self.registry)
         build.labels(trivium.__version__, platform.python_version()).set(1)
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from functools import lru_cache
 from threading import Lock
 from time import perf_counter, time
 from traceback import format_exception
@@ -19,15 +17,10 @@ from typing import Any, TypeAlias
 
 from msgspec import UNSET
 
-from trivium.advisor import Advisor
-from trivium.api.arrivals import Arrivals
-from trivium.api.reloader import Serving
-from trivium.api.routes.recommend import lifecycle_headers
+from trivium.api.reloader import PolicyReloader
 from trivium.api.telemetry import trace as tracing
 from trivium.api.telemetry.log import LEVELS, RequestLine
 from trivium.api.telemetry.metrics import UNMATCHED, Metrics
-from trivium.errors import InvalidInputError
-from trivium.profile import parse_profile
 
 
 Scope: TypeAlias = dict[str, Any]
@@ -59,28 +52,23 @@ _JSON_TYPES = frozenset({b"application/json", b"application/json; charset=utf-8"
 _ANY = frozenset({None, b"*/*", b"application/json"})
 
 
-class Edge:
+class TelemetryMiddleware:
     """The outermost ASGI application.
 
     Args:
         app: the application inside.
-        serving: what decides.
+        reloader: holds the settings.
         metrics: where requests and decisions are counted.
         logger: where the canonical lines go.
-        shortcut: whether to answer plain recommendations here; off only to prove that it changes nothing.
     """
 
-    def __init__(self, app: App, serving: Serving, metrics: Metrics, logger: Any, *, shortcut: bool = True) -> None:
+    def __init__(self, app: App, reloader: PolicyReloader, metrics: Metrics, logger: Any) -> None:
         self._app = app
-        self._serving = serving
         self._metrics = metrics
         self._logger = logger
-        self._shortcut = shortcut
-        self._with_values = serving.settings.log_profiles
+        self._with_values = reloader.settings.log_profiles
         self._finished: list[_Exchange] = []
         self._draining = Lock()
-        self._max_body_bytes = serving.settings.max_body_bytes
-        self._arrivals = Arrivals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -90,13 +78,10 @@ class Edge:
         headers = _headers(scope["headers"])
         trace = tracing.read(headers)
         state = scope["state"] = {**scope.get("state", {}), "request_id": trace.request_id}
-        exchange = _Exchange(scope, receive, send, self._arrivals, trace)
+        exchange = _Exchange(scope, send, trace)
         self._metrics.requests.in_progress += 1
         try:
-            if self._shortcut and self._is_plain(scope, headers):
-                await self._advise(exchange)
-            else:
-                await self._app(exchange.scope, exchange.receive, exchange.send)
+            await self._app(scope, receive, exchange.send)
         except Exception as error:
             state["exception"] = error
             raise
@@ -122,33 +107,6 @@ class Edge:
             for level, lines in levels.items():
                 self._logger.log(LEVELS[level], "request", lines=lines)
 
-    def _is_plain(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
-        return (
-            scope["path"] == "/recommend"
-            and scope["method"] == "POST"
-            and not scope["query_string"]
-            and headers.get(b"content-type") in _JSON_TYPES
-            and headers.get(b"accept") in _ANY
-            and b"content-encoding" not in headers
-            and (length := headers.get(b"content-length", b"")).isdigit()
-            and int(length) <= self._max_body_bytes
-        )
-
-    async def _advise(self, exchange: _Exchange) -> None:
-        """Answer a plain recommendation, or leave it to the ordinary way."""
-        scope = exchange.scope
-        scope["path_template"] = "/recommend"  # as Litestar does
-        advisor = self._serving.service.default
-        try:
-            exchange.unread = await self._arrivals.read(exchange, self._max_body_bytes)
-            answer, scope["state"]["advice"] = advisor.answer(parse_profile(exchange.unread))
-        except Exception:  # noqa: BLE001 - whatever it is, the ordinary way answers it
-            await self._app(scope, exchange.receive, exchange.send)
-            return
-        headers = [*_advice_headers(advisor), (b"content-length", b"%d" % len(answer)), *exchange.begin(200)]
-        await exchange.pass_on({"type": "http.response.start", "status": 200, "headers": headers})
-        await exchange.pass_on({"type": "http.response.body", "body": answer, "more_body": False})
-
     def _record(self, exchange: _Exchange) -> RequestLine:
         """Count one request, and return its line."""
         scope, state = exchange.scope, exchange.scope["state"]
@@ -170,10 +128,10 @@ class Edge:
         if (advice := state.get("advice")) is not None:
             self._metrics.decisions.add(advice.outcome)
             line.tell(advice, with_values=self._with_values)
-        elif (batch := state.get("batch")) is not None:
-            line.decisions = len(batch)
-            for advice in batch:
-                self._metrics.decisions.add(advice.outcome)
+        elif (outcomes := state.get("outcomes")) is not None:
+            line.decisions = outcomes.total()
+            for outcome, count in outcomes.items():
+                self._metrics.decisions.add(outcome, count)
         if (error := state.get("exception")) is not None:
             line.level = "error"
             line.exception = "".join(format_exception(error))
@@ -186,69 +144,30 @@ class _Exchange:
     """One request on its way: remembers the status, adds the ids to the answer, leaves the body out for HEAD."""
 
     __slots__ = (
-        "_arrivals",
         "ended",
-        "failure",
         "method",
-        "more",
         "pass_on",
         "scope",
         "seconds",
         "start",
         "status",
-        "take",
         "trace",
-        "unread",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, arrivals: Arrivals, trace: tracing.Trace) -> None:
+    def __init__(self, scope: Scope, send: Send, trace: tracing.Trace) -> None:
         self.start = perf_counter()
         self.method: str = scope["method"]
-        self.scope: Scope = {**scope, "method": "GET"} if self.method == "HEAD" else scope
+        self.scope = scope
         self.status = UNANSWERED
         self.seconds = 0.0
         self.ended = 0.0
-        self.more = True
         self.trace = trace
         self.pass_on = send
-        self.take = receive
-        self._arrivals = arrivals
-        self.unread: bytes | None = None
-        self.failure: InvalidInputError | None = None
-
-    async def receive(self) -> Message:
-        """Pass a message on to the application.
-
-        Raises:
-            InvalidInputError: the body does not arrive.
-        """
-        if self.failure is not None:
-            raise self.failure
-        if self.unread is None and not self.more:
-            return await self.take()
-        body = self.unread or await self._arrivals.read(self, PART)
-        self.unread = None
-        return {"type": "http.request", "body": body, "more_body": self.more}
-
-    async def _read_on(self) -> None:
-        """Read the rest of a refused body, within reason."""
-        taken = 0
-        with suppress(TimeoutError, InvalidInputError):
-            async with asyncio.timeout(REFUSED_SECONDS):
-                while self.more and taken < REFUSED_BYTES:
-                    taken += len((await self.receive()).get("body", b""))
 
     async def send(self, message: Message) -> None:
         """Pass a message on to the server."""
         if message["type"] == "http.response.start":
-            refused = "problem" in self.scope["state"]
-            if refused:
-                await self._read_on()
             message["headers"] = [*message.get("headers", ()), *self.begin(message["status"])]
-            if refused and self.more:
-                message["headers"].append((b"connection", b"close"))
-        elif self.method == "HEAD" and message["type"] == "http.response.body":
-            message["body"] = b""
         await self.pass_on(message)
 
     def begin(self, status: int) -> list[tuple[bytes, bytes]]:
@@ -264,16 +183,6 @@ class _Exchange:
         """Take note that the answer is out."""
         self.seconds = perf_counter() - self.start
         self.ended = time()
-
-
-@lru_cache(maxsize=1)  # plain recommendations come from one advisor at a time
-def _advice_headers(advisor: Advisor) -> tuple[tuple[bytes, bytes], ...]:
-    lifecycle = lifecycle_headers(advisor)
-    return (
-        (b"cache-control", b"no-store"),
-        *((name.lower().encode(), value.encode()) for name, value in lifecycle.items()),
-        (b"content-type", b"application/json"),
-    )
 
 
 def _headers(lines: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -1,0 +1,95 @@
+"""Reading request bodies, within a size and a time."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from litestar import Request
+from litestar.types import Receive, Scope
+
+from trivium.api.http.problems import PROBLEM_TYPES, ProblemError, too_large
+from trivium.errors import FieldError, InvalidInputError
+
+
+DISCARD_BYTES = 16 << 20
+"""How much of a refused body is read and thrown away: a connection closed on unread bytes may lose the response."""
+
+DISCARD_SECONDS = 2.0
+"""How long that may take."""
+
+_ENDED = "body_ended"
+"""In the state of a request: nothing more of its body will be read."""
+
+
+async def read_body(request: Request[Any, Any, Any], *, limit: int, seconds: float) -> bytes:
+    """Read the whole body of a request.
+
+    Args:
+        request: the request.
+        limit: most bytes of the body.
+        seconds: how long the body may take to arrive.
+
+    Raises:
+        ProblemError: `too-large`, or `request-timeout`.
+        InvalidInputError: the caller stopped in the middle, or the body's framing is malformed.
+    """
+    if _announced(request.scope) > limit:
+        raise too_large(limit)
+    try:
+        async with asyncio.timeout(seconds):
+            body = await _read(request.receive, limit)
+    except TimeoutError:
+        raise ProblemError("request-timeout", PROBLEM_TYPES["request-timeout"].description) from None
+    request.scope["state"][_ENDED] = True
+    if body is None:
+        detail = "the body ended before it was complete, or its chunks are malformed"
+        raise InvalidInputError([FieldError("malformed", detail, pointer="")])
+    return body
+
+
+async def _read(receive: Receive, limit: int) -> bytes | None:
+    """Read a body to its end; None where it stops before."""
+    message: Any = await receive()
+    body: bytes | bytearray = message.get("body", b"")
+    if message.get("more_body"):
+        body = bytearray(body)
+        while message.get("more_body"):
+            message = await receive()
+            body += message.get("body", b"")
+            if len(body) > limit:
+                raise too_large(limit)
+    if len(body) > limit:
+        raise too_large(limit)
+    return None if message["type"] == "http.disconnect" else bytes(body)
+
+
+async def discard_body(scope: Scope, receive: Receive) -> bool:
+    """Read what is left of the body of a refused request; return whether it has come to its end."""
+    if scope["state"].get(_ENDED) or not _has_body(scope):
+        return True
+    taken = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_SECONDS):
+            while taken < DISCARD_BYTES:
+                message: Any = await receive()
+                taken += len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return True
+    return False
+
+
+def _announced(scope: Scope) -> int:
+    """Return the length that the request announces; 0 where there is none."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value[:20])  # more digits than any body has bytes
+    return 0
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(name in _FRAMING and value != b"0" for name, value in scope["headers"])
+
+
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})

@@ -1,0 +1,262 @@
+"""POST /recommend/batch: a strategy for each of many use cases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack
+from time import perf_counter
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+from litestar import Request, post
+from litestar.types import ASGIApp
+
+from trivium.advisor import Advisor, Outcome, encode
+from trivium.api.http.body import read_body
+from trivium.api.http.capacity import Capacity
+from trivium.api.http.problems import ProblemError, to_problem
+from trivium.api.http.responses import JSON, PART_BYTES, StreamingResponse
+from trivium.api.openapi.examples import BATCH_EXAMPLES, LARGE_BATCH, SUPPORT, WRONG_BATCH
+from trivium.api.openapi.operation import Operation, Reply, describes
+from trivium.api.routes.recommend import (
+    DECISION_HEADERS,
+    DECISION_PROBLEMS,
+    AdviceQuery,
+    ExplainParameter,
+    PolicyParameter,
+)
+from trivium.api.routes.state import decision_headers, served_policies, settings_of
+from trivium.api.settings import Settings
+from trivium.catalog import PolicySet
+from trivium.decoding import decode
+from trivium.errors import FieldError, InvalidInputError
+from trivium.profile import Profile, make_profile
+from trivium.recommendation import Explain, Recommendation
+
+
+TURN_SECONDS = 0.005
+"""How long a batch works before other requests get their turn."""
+
+MAX_SUGGESTING = 50
+"""How many bad profiles of a batch get suggestions; looking for them takes longer than deciding."""
+
+_ANYTHING = [{"type": ["object", "string", "number", "boolean", "null"]}, {"type": "array", "items": {}}]
+
+Item = Annotated[
+    Any,
+    msgspec.Meta(
+        description="A profile. Anything else is answered with an error in its place.",
+        extra_json_schema={"anyOf": [{"$ref": "#/components/schemas/Profile"}, *_ANYTHING]},
+    ),
+]
+
+
+class BatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Many profiles at once.
+
+    Attributes:
+        profiles: the use cases; each is checked on its own. How many are taken at once is set by the deployment, by
+            default 1000; more are answered with 413, and `limit` says how many.
+        defaults: fields for all of them; a profile's own field wins, and its null means unknown.
+    """
+
+    profiles: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=1_000_000)]
+    defaults: Profile | None = None
+
+
+_BATCH = msgspec.json.Decoder(BatchRequest)
+
+
+class ItemError(msgspec.Struct, frozen=True):
+    """What is wrong with one profile of a batch; pointers start at the profile."""
+
+    code: str
+    detail: str
+    errors: list[FieldError]
+
+
+class SucceededItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="status", tag="ok"):
+    """A profile that was decided.
+
+    Attributes:
+        index: its place among the profiles sent, from 0.
+        id: its id, when it has one.
+        result: the recommendation.
+    """
+
+    index: int
+    id: str | None = None
+    result: Recommendation
+
+
+class FailedItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="status", tag="error"):
+    """A profile that is wrong.
+
+    Attributes:
+        index: its place among the profiles sent, from 0.
+        id: its id, when it has one.
+        error: what is wrong with it.
+    """
+
+    index: int
+    id: str | None = None
+    error: ItemError
+
+
+BatchItem: TypeAlias = SucceededItem | FailedItem
+
+
+class BatchSummary(msgspec.Struct, frozen=True):
+    """Counts over a batch."""
+
+    total: int
+    succeeded: int
+    failed: int
+    strategies: dict[str, int]
+
+
+class BatchResult(msgspec.Struct, frozen=True):
+    """Per profile, in the order sent, a result or an error."""
+
+    items: list[BatchItem]
+    summary: BatchSummary
+
+
+def _example(policies: PolicySet) -> Any:
+    request = BatchRequest([SUPPORT, {"labeled_exampels": 120}])
+    batch = Batch(policies.default, request, "none")
+    items = [msgspec.json.decode(batch.item(*one)) for one in enumerate(request.profiles)]
+    return {"items": items, "summary": batch.summary()}
+
+
+def _fill(capacity: Capacity) -> None:
+    with capacity.slot():
+        pass
+
+
+RECOMMEND_BATCH = Operation(
+    id="recommend_batch",
+    tag="advice",
+    summary="Recommend a strategy for each of many use cases",
+    description="Answers 200 with one item for each profile, in the order sent: its result, or what is wrong with it. "
+    "An error of one item does not affect the others; the closing `summary` counts both. The response is sent as it "
+    "is made: one that ends without a summary was cut off. The deployment sets how many profiles a batch may have, by "
+    "default 1000 (more: 413), and how many batches run at once (more: 503 with Retry-After).",
+    query=AdviceQuery,
+    body=BatchRequest,
+    body_examples=BATCH_EXAMPLES,
+    replies={
+        200: Reply(
+            "One item for each profile.",
+            {JSON: BatchResult},
+            example=_example,
+            headers=DECISION_HEADERS,
+        )
+    },
+    problems=DECISION_PROBLEMS
+    | {
+        "invalid-input": lambda _: read_batch(msgspec.json.encode(WRONG_BATCH), Settings().max_batch),
+        "too-large": lambda _: read_batch(msgspec.json.encode(LARGE_BATCH), Settings().max_batch),
+        "busy": lambda _: _fill(Capacity(0)),
+    },
+)
+
+
+@post("/recommend/batch", consumes=(JSON,), produces=(JSON,), **describes(RECOMMEND_BATCH))
+async def recommend_batch(
+    request: Request[Any, Any, Any], policy: PolicyParameter = None, explain: ExplainParameter = "full"
+) -> ASGIApp:
+    """Recommend a strategy for each of many use cases."""
+    advisor = served_policies(request).advisor(policy)
+    settings = settings_of(request)
+    capacity: Capacity = request.app.state.batches
+    with ExitStack() as stack:
+        stack.enter_context(capacity.slot())  # before the body is read, so that waiting ones take no memory
+        body = await read_body(request, limit=settings.max_body_bytes, seconds=settings.body_seconds)
+        batch = Batch(advisor, read_batch(body, settings.max_batch), explain)
+        request.scope["state"]["outcomes"] = batch.outcomes
+        return StreamingResponse(batch.parts(), JSON, decision_headers(advisor), stack.pop_all().close)
+
+
+def read_batch(body: bytes, limit: int) -> BatchRequest:
+    """Read a batch; its profiles are still to be checked.
+
+    Raises:
+        InvalidInputError: with everything that is wrong with the batch itself.
+        ProblemError: `too-large`, there are more profiles than the limit.
+    """
+    batch = decode(body, _BATCH)
+    if len(batch.profiles) > limit:
+        detail = f"The batch has {len(batch.profiles)} profiles; at most {limit} are taken at once."
+        raise ProblemError("too-large", detail, limit=limit)
+    return batch
+
+
+class Batch:
+    """Answers the profiles of a batch one after the other.
+
+    Args:
+        advisor: what decides.
+        batch: the profiles, and the fields they share.
+        explain: how much of the rationale.
+
+    Attributes:
+        outcomes: how many profiles were decided so far, by outcome.
+        failed: how many were wrong.
+    """
+
+    def __init__(self, advisor: Advisor, batch: BatchRequest, explain: Explain) -> None:
+        self.outcomes: Counter[Outcome] = Counter()
+        self.failed = 0
+        self._advisor = advisor
+        self._profiles = batch.profiles
+        shared = msgspec.structs.asdict(batch.defaults or Profile())
+        self._defaults = {name: value for name, value in shared.items() if value is not None}
+        self._explain = explain
+
+    async def parts(self) -> AsyncGenerator[bytes]:
+        """Yield the `BatchResult` as JSON, in parts; other requests get their turn now and then."""
+        part = bytearray(b'{"items":[')
+        started = perf_counter()
+        for index, profile in enumerate(self._profiles):
+            part += (b"," if index else b"") + self.item(index, profile)
+            if len(part) >= PART_BYTES:
+                yield bytes(part)
+                part.clear()
+            if perf_counter() - started > TURN_SECONDS:
+                await asyncio.sleep(0)
+                started = perf_counter()
+        yield bytes(part) + b'],"summary":%b}' % msgspec.json.encode(self.summary())
+
+    def item(self, index: int, own: Any) -> bytes:
+        """Answer one profile, as JSON."""
+        fields = {**self._defaults, **own} if isinstance(own, dict) else own
+        try:
+            profile = make_profile(fields, suggest=self.failed < MAX_SUGGESTING)
+        except InvalidInputError as error:
+            self.failed += 1
+            return msgspec.json.encode(_failed(index, fields, error))
+        body, advice = self._advisor.answer(profile, self._explain)
+        self.outcomes[advice.outcome] += 1
+        result: Any = msgspec.Raw(body)  # encoded already
+        return encode(SucceededItem(index=index, id=profile.id, result=result))
+
+    def summary(self) -> BatchSummary:
+        """Count what was answered so far."""
+        strategies = dict.fromkeys(self._advisor.policy.strategies, 0)
+        for outcome, count in self.outcomes.items():
+            strategies[outcome.strategy] += count
+        succeeded = self.outcomes.total()
+        return BatchSummary(succeeded + self.failed, succeeded, self.failed, strategies)
+
+
+def _failed(index: int, fields: Any, error: InvalidInputError) -> FailedItem:
+    own_id = fields.get("id") if isinstance(fields, dict) else None
+    problem = to_problem(error)
+    return FailedItem(
+        index=index,
+        id=own_id if isinstance(own_id, str) else None,
+        error=ItemError(problem.kind.code, problem.detail, list(error.errors)),
+    )
