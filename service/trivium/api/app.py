@@ -8,7 +8,6 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.datastructures import State
-from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import Guard
 
@@ -73,7 +72,6 @@ def create_app(
     metrics = Metrics(reloader)
     app = Litestar(
         route_handlers=list(ROUTES),
-        dependencies={"profile": Provide(recommend.read_profile)},
         guards=list(guards),
         before_request=negotiate,
         exception_handlers={HTTPException: handle_exception, Exception: handle_exception},

@@ -273,9 +273,7 @@ def _meet(handler: Any, code: str) -> None:
         case "headers-too-large":
             _negotiate(_request(handler, accept=b"x" * 20000))
         case "request-timeout":
-            raise ProblemError(
-                "request-timeout", f"The body did not arrive within {Settings().body_seconds:g} seconds."
-            )
+            raise ProblemError("request-timeout", problems.PROBLEM_TYPES["request-timeout"].description)
         case "too-large":
             raise problems.too_large(Settings().max_body_bytes)
         case "internal-error":

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, post
-from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.types import ASGIApp
 
@@ -94,7 +93,7 @@ RECOMMEND = Operation(
 
 
 async def read_profile(request: Request[Any, Any, Any]) -> Profile:
-    """Read the body of a request as a profile; it is the dependency `profile`.
+    """Read the body of a request as a profile.
 
     Raises:
         InvalidInputError: with every bad field.
@@ -106,12 +105,10 @@ async def read_profile(request: Request[Any, Any, Any]) -> Profile:
 
 @post("/recommend", consumes=(JSON,), produces=(JSON,), **describes(RECOMMEND))
 async def recommend(
-    request: Request[Any, Any, Any],
-    profile: NamedDependency[Profile],
-    policy: PolicyParameter = None,
-    explain: ExplainParameter = "full",
+    request: Request[Any, Any, Any], policy: PolicyParameter = None, explain: ExplainParameter = "full"
 ) -> ASGIApp:
     """Recommend a strategy for one use case."""
     advisor = served_policies(request).advisor(policy)
+    profile = await read_profile(request)
     body, request.scope["state"]["advice"] = advisor.answer(profile, explain)
     return BytesResponse(body, JSON, decision_headers(advisor))
