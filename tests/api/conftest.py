@@ -1,4 +1,4 @@
-"""The service, in process both ways and over HTTP, and a directory of policies at every age."""
+"""The service, in process and over HTTP, and a directory of policies at every age."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,19 +30,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 def service() -> Iterator[Inside]:
     with serving.inside(log_level="debug") as served:
         yield served
-
-
-@pytest.fixture(scope="session")
-def ordinary() -> Iterator[Inside]:
-    """Return the service without the shortcut for plain recommendations."""
-    with serving.inside(log_level="debug", shortcut=False) as served:
-        yield served
-
-
-@pytest.fixture(scope="session", params=["shortcut", "ordinary"])
-def way(request: pytest.FixtureRequest, service: Inside, ordinary: Inside) -> Inside:
-    """Return the service one way, then the other."""
-    return service if request.param == "shortcut" else ordinary
 
 
 @pytest.fixture(scope="session")

@@ -74,20 +74,22 @@ WRONG: dict[bytes, list[tuple[str, str]]] = {
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
 @pytest.mark.parametrize("path", ["/recommend", "/recommend/batch", "/policies/1/map"])
-def test_what_is_no_json_is_refused_as_a_whole(way: Inside, path: str, body: bytes) -> None:
-    response = way.client.post(path, content=body, headers=JSON)
+def test_what_is_no_json_is_refused_as_a_whole(service: Inside, path: str, body: bytes) -> None:
+    response = service.client.post(path, content=body, headers=JSON)
     assert named(problem(response, 400, "invalid-input")) == [("", "malformed")]
-    documented(way, response)
+    documented(service, response)
 
 
 @pytest.mark.parametrize(("body", "errors"), WRONG.items(), ids=[repr(body[:40]) for body in WRONG])
-def test_what_is_no_profile_is_refused_field_by_field(way: Inside, body: bytes, errors: list[tuple[str, str]]) -> None:
-    response = way.client.post("/recommend", content=body, headers=JSON)
+def test_what_is_no_profile_is_refused_field_by_field(
+    service: Inside, body: bytes, errors: list[tuple[str, str]]
+) -> None:
+    response = service.client.post("/recommend", content=body, headers=JSON)
     assert named(problem(response, 400, "invalid-input")) == errors
-    documented(way, response)
+    documented(service, response)
 
 
-def test_every_bad_field_is_named_at_once_with_what_was_meant(way: Inside) -> None:
+def test_every_bad_field_is_named_at_once_with_what_was_meant(service: Inside) -> None:
     body = {
         "labelled_examples": 5,
         "requests_per_day": -1,
@@ -97,7 +99,7 @@ def test_every_bad_field_is_named_at_once_with_what_was_meant(way: Inside) -> No
         "prompt_tokens": 0.5,
         "id": 7,
     }
-    found = problem(way.client.post("/recommend", json=body), 400, "invalid-input")
+    found = problem(service.client.post("/recommend", json=body), 400, "invalid-input")
     details = {error["pointer"]: error["detail"] for error in found["errors"]}
     assert set(details) == {f"/{name}" for name in body if name != "primary_goal"}
     assert found["detail"] == "6 things are wrong with the input."
@@ -107,17 +109,17 @@ def test_every_bad_field_is_named_at_once_with_what_was_meant(way: Inside) -> No
     assert ">= 0" in details["/requests_per_day"]
 
 
-def test_all_fields_can_be_wrong_together(way: Inside) -> None:
-    found = problem(way.client.post("/recommend", json={name: [] for name in FIELDS}), 400, "invalid-input")
+def test_all_fields_can_be_wrong_together(service: Inside) -> None:
+    found = problem(service.client.post("/recommend", json={name: [] for name in FIELDS}), 400, "invalid-input")
     assert named(found) == sorted((f"/{name}", "wrong_type") for name in FIELDS)
 
 
 @pytest.mark.parametrize("count", [99, 100, 101, 300])
-def test_more_than_a_hundred_things_are_not_listed_but_told(way: Inside, count: int) -> None:
+def test_more_than_a_hundred_things_are_not_listed_but_told(service: Inside, count: int) -> None:
     many = {f"unheard_of_{number}": "1" for number in range(count)}
     for response, place in (
-        (way.client.post("/recommend", json=many), "pointer"),
-        (way.client.post("/recommend", json={}, params=many), "parameter"),
+        (service.client.post("/recommend", json=many), "pointer"),
+        (service.client.post("/recommend", json={}, params=many), "parameter"),
     ):
         found = problem(response, 400, "invalid-input")
         codes = [error["code"] for error in found["errors"]]
@@ -199,10 +201,10 @@ QUERIES: dict[str, list[tuple[str, str]]] = {
 
 @pytest.mark.parametrize(("query", "errors"), QUERIES.items(), ids=[query[:40] for query in QUERIES])
 @pytest.mark.parametrize("path", ["/recommend", "/recommend/batch"])
-def test_wrong_parameters_are_all_named(way: Inside, path: str, query: str, errors: list[tuple[str, str]]) -> None:
-    response = way.client.post(f"{path}?{query}", json={"profiles": [{}]} if "batch" in path else {})
+def test_wrong_parameters_are_all_named(service: Inside, path: str, query: str, errors: list[tuple[str, str]]) -> None:
+    response = service.client.post(f"{path}?{query}", json={"profiles": [{}]} if "batch" in path else {})
     assert named(problem(response, 400, "invalid-input")) == errors
-    documented(way, response)
+    documented(service, response)
 
 
 def test_a_wrong_parameter_is_told_what_was_meant(service: Inside) -> None:
@@ -299,11 +301,13 @@ def test_a_wrong_method_is_told_the_right_ones(service: Inside, path: str, metho
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 @pytest.mark.parametrize("accept", ["application/x-unheard-of", "image/*", "*/*;q=0", "nonsense"])
-def test_a_media_type_that_is_not_offered_is_told_what_is(way: Inside, method: str, path: str, accept: str) -> None:
-    response = way.client.request(method, fill(path), json={} if method == "POST" else None, headers={"Accept": accept})
+def test_a_media_type_that_is_not_offered_is_told_what_is(service: Inside, method: str, path: str, accept: str) -> None:
+    response = service.client.request(
+        method, fill(path), json={} if method == "POST" else None, headers={"Accept": accept}
+    )
     content = PATHS[path][method.lower()]["responses"]["200"]["content"]
     assert problem(response, 406, "not-acceptable")["supported"] == list(content)
-    documented(way, response)
+    documented(service, response)
 
 
 @pytest.mark.parametrize("path", ["/recommend", "/recommend/batch", "/policies/1.0.0/map"])
@@ -324,12 +328,12 @@ def test_a_media_type_that_is_not_offered_is_told_what_is(way: Inside, method: s
         "\xff",
     ],
 )
-def test_a_body_of_another_type_is_not_read(way: Inside, path: str, content_type: str | None) -> None:
+def test_a_body_of_another_type_is_not_read(service: Inside, path: str, content_type: str | None) -> None:
     headers = {} if content_type is None else {"Content-Type": content_type.encode("latin-1")}
-    response = way.client.post(path, content=b"{}", headers=headers)  # type: ignore[arg-type]  # not ASCII
+    response = service.client.post(path, content=b"{}", headers=headers)  # type: ignore[arg-type]  # not ASCII
     assert problem(response, 415, "unsupported-media-type")["supported"] == ["application/json"]
     assert response.headers["accept-post"] == "application/json"
-    documented(way, response)
+    documented(service, response)
 
 
 # Limits
@@ -344,14 +348,14 @@ def in_chunks(size: int) -> Iterator[bytes]:
 @pytest.mark.parametrize("path", ["/recommend", "/recommend/batch", "/policies/1.0.0/map"])
 @pytest.mark.parametrize("size", [(1 << 20) + 1, 10 << 20])
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-def test_a_body_beyond_the_limit_is_told_the_limit(way: Inside, path: str, size: int, chunked: bool) -> None:
+def test_a_body_beyond_the_limit_is_told_the_limit(service: Inside, path: str, size: int, chunked: bool) -> None:
     content = in_chunks(size + 65_536) if chunked else b" " * size
-    response = way.client.post(path, content=content, headers=JSON)
+    response = service.client.post(path, content=content, headers=JSON)
     assert problem(response, 413, "too-large")["limit"] == 1 << 20
-    documented(way, response)
+    documented(service, response)
 
 
-@pytest.mark.parametrize("query", ["", "?explain=full"], ids=["shortcut", "ordinary"])
+@pytest.mark.parametrize("query", ["", "?explain=full"], ids=["plain", "with-query"])
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 def test_ten_megabytes_are_refused_by_the_live_service(live: Live, query: str, chunked: bool) -> None:
     content = in_chunks(10 << 20) if chunked else b" " * (10 << 20)
@@ -360,8 +364,8 @@ def test_ten_megabytes_are_refused_by_the_live_service(live: Live, query: str, c
     assert httpx.get(f"{live.url}/livez").is_success
 
 
-def test_a_body_right_at_the_limit_is_read(way: Inside) -> None:
-    assert way.client.post("/recommend", content=b"{}".ljust(1 << 20), headers=JSON).is_success
+def test_a_body_right_at_the_limit_is_read(service: Inside) -> None:
+    assert service.client.post("/recommend", content=b"{}".ljust(1 << 20), headers=JSON).is_success
 
 
 def test_a_batch_beyond_the_limit_is_told_the_limit() -> None:

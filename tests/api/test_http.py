@@ -53,12 +53,12 @@ def test_the_tag_of_a_policy_is_its_digest_by_any_name(service: Inside) -> None:
             assert service.client.head(f"/policies/{name}").headers["etag"] == f'"{document["digest"]}"'
 
 
-def test_decisions_are_never_stored(way: Inside) -> None:
+def test_decisions_are_never_stored(service: Inside) -> None:
     for response in (
-        way.client.post("/recommend", json={}),
-        way.client.post("/recommend?explain=none", json={}),
-        way.client.post("/recommend/batch", json={"profiles": [{}]}),
-        way.client.post("/policies/1/map", json={"x": "requests_per_day", "y": "labeled_examples"}),
+        service.client.post("/recommend", json={}),
+        service.client.post("/recommend?explain=none", json={}),
+        service.client.post("/recommend/batch", json={"profiles": [{}]}),
+        service.client.post("/policies/1/map", json={"x": "requests_per_day", "y": "labeled_examples"}),
     ):
         assert response.status_code == 200
         assert response.headers["cache-control"] == "no-store"
@@ -88,8 +88,8 @@ PREFERENCES = {
 
 
 @pytest.mark.parametrize(("accept", "status"), PREFERENCES.items())
-def test_preferences_are_respected(way: Inside, accept: str, status: int) -> None:
-    assert way.client.post("/recommend", json={}, headers={"Accept": accept}).status_code == status
+def test_preferences_are_respected(service: Inside, accept: str, status: int) -> None:
+    assert service.client.post("/recommend", json={}, headers={"Accept": accept}).status_code == status
 
 
 CONTENT_TYPES = {
@@ -105,23 +105,23 @@ CONTENT_TYPES = {
 
 
 @pytest.mark.parametrize(("content_type", "status"), CONTENT_TYPES.items())
-def test_json_is_json_whatever_its_parameters(way: Inside, content_type: str, status: int) -> None:
-    response = way.client.post("/recommend", content=b"{}", headers={"Content-Type": content_type})
+def test_json_is_json_whatever_its_parameters(service: Inside, content_type: str, status: int) -> None:
+    response = service.client.post("/recommend", content=b"{}", headers={"Content-Type": content_type})
     assert response.status_code == status
 
 
 @pytest.mark.parametrize(("coding", "status"), [("identity", 200), ("gzip", 415), ("br", 415), ("x", 415)])
-def test_a_coded_body_is_refused_and_not_guessed_at(way: Inside, coding: str, status: int) -> None:
-    response = way.client.post("/recommend", json={}, headers={"Content-Encoding": coding})
+def test_a_coded_body_is_refused_and_not_guessed_at(service: Inside, coding: str, status: int) -> None:
+    response = service.client.post("/recommend", json={}, headers={"Content-Encoding": coding})
     assert response.status_code == status
     if status == 415:
         assert "Content-Encoding" in problem(response, 415, "unsupported-media-type")["detail"]
 
 
-def test_no_preference_is_any(way: Inside) -> None:
-    request = way.client.build_request("POST", "/recommend", json={})
+def test_no_preference_is_any(service: Inside) -> None:
+    request = service.client.build_request("POST", "/recommend", json={})
     del request.headers["accept"]
-    assert way.client.send(request).status_code == 200
+    assert service.client.send(request).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -141,25 +141,25 @@ def test_prometheus_gets_its_format(service: Inside, accept: str) -> None:
 
 
 @pytest.mark.parametrize("own", ["a", "A-b_c.d:9", "x" * 64, "6f1f0c0b-e0a9-4b3f-b2f7-a1a4fd0c2a55"])
-def test_a_safe_request_id_is_kept(way: Inside, own: str) -> None:
-    response = way.client.post("/recommend", json={}, headers={"X-Request-ID": own})
-    assert response.headers["x-request-id"] == way.line(response)["request_id"] == own
+def test_a_safe_request_id_is_kept(service: Inside, own: str) -> None:
+    response = service.client.post("/recommend", json={}, headers={"X-Request-ID": own})
+    assert response.headers["x-request-id"] == service.line(response)["request_id"] == own
 
 
 @pytest.mark.parametrize("own", ["", "x" * 65, "a b", "a\tb", "<script>", "a,b", '"', "\xe4", "a/b"])
-def test_an_unsafe_request_id_is_replaced(way: Inside, own: str) -> None:
-    found = way.client.post("/recommend", json={}, headers=[(b"X-Request-ID", own.encode("latin-1"))])
+def test_an_unsafe_request_id_is_replaced(service: Inside, own: str) -> None:
+    found = service.client.post("/recommend", json={}, headers=[(b"X-Request-ID", own.encode("latin-1"))])
     assert re.fullmatch("[0-9a-f]{32}", found.headers["x-request-id"])
 
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
-def traced(way: Inside, **headers: str) -> tuple[re.Match[str], httpx.Response]:
-    response = way.client.post("/recommend", json={}, headers=headers)
+def traced(service: Inside, **headers: str) -> tuple[re.Match[str], httpx.Response]:
+    response = service.client.post("/recommend", json={}, headers=headers)
     found = re.fullmatch("00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})", response.headers["traceparent"])
     assert found
-    line = way.line(response)
+    line = service.line(response)
     assert (line["trace_id"], line["span_id"]) == found.groups()[:2]
     return found, response
 
@@ -168,30 +168,30 @@ def traced(way: Inside, **headers: str) -> tuple[re.Match[str], httpx.Response]:
     ("parent", "flags"),
     [(f"00-{TRACE}-{SPAN}-01", "01"), (f"00-{TRACE}-{SPAN}-00", "00"), (f"cc-{TRACE}-{SPAN}-01-what-comes", "01")],
 )
-def test_a_trace_goes_on_with_a_span_of_our_own(way: Inside, parent: str, flags: str) -> None:
-    found, response = traced(way, traceparent=parent, tracestate="congo=t61rcWkgMzE,rojo=00f067aa0ba902b7")
+def test_a_trace_goes_on_with_a_span_of_our_own(service: Inside, parent: str, flags: str) -> None:
+    found, response = traced(service, traceparent=parent, tracestate="congo=t61rcWkgMzE,rojo=00f067aa0ba902b7")
     assert (found[1], found[3]) == (TRACE, flags)
     assert found[2] not in {SPAN, "0" * 16}
     assert response.headers["tracestate"] == "congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"
 
 
-def test_unknown_flags_of_a_trace_are_not_passed_on(way: Inside) -> None:
-    assert traced(way, traceparent=f"00-{TRACE}-{SPAN}-ff")[0][3] == "01"
-    assert traced(way, traceparent=f"00-{TRACE}-{SPAN}-fe")[0][3] == "00"
+def test_unknown_flags_of_a_trace_are_not_passed_on(service: Inside) -> None:
+    assert traced(service, traceparent=f"00-{TRACE}-{SPAN}-ff")[0][3] == "01"
+    assert traced(service, traceparent=f"00-{TRACE}-{SPAN}-fe")[0][3] == "00"
 
 
-def test_a_state_in_several_lines_is_passed_on_as_one_and_an_endless_one_is_not(way: Inside) -> None:
+def test_a_state_in_several_lines_is_passed_on_as_one_and_an_endless_one_is_not(service: Inside) -> None:
     parent = (b"traceparent", f"00-{TRACE}-{SPAN}-01".encode())
     several = [parent, (b"tracestate", b"a=1"), (b"tracestate", b"b=2")]
-    passed_on = way.client.post("/recommend", json={}, headers=several).headers["tracestate"]
+    passed_on = service.client.post("/recommend", json={}, headers=several).headers["tracestate"]
     assert passed_on.replace(" ", "") == "a=1,b=2"
     endless = [parent, (b"tracestate", b"a=" + b"1" * 5000)]
-    assert "tracestate" not in way.client.post("/recommend", json={}, headers=endless).headers
+    assert "tracestate" not in service.client.post("/recommend", json={}, headers=endless).headers
 
 
-def test_two_parents_start_a_new_trace(way: Inside) -> None:
+def test_two_parents_start_a_new_trace(service: Inside) -> None:
     parents = [(b"traceparent", f"00-{one * 32}-{SPAN}-01".encode()) for one in "ab"]
-    found = way.client.post("/recommend", json={}, headers=parents).headers["traceparent"]
+    found = service.client.post("/recommend", json={}, headers=parents).headers["traceparent"]
     assert not {"a" * 32, "b" * 32} & set(found.split("-"))
 
 
@@ -210,15 +210,15 @@ def test_two_parents_start_a_new_trace(way: Inside) -> None:
         f"00-{TRACE}-{SPAN}-0g",
     ],
 )
-def test_an_invalid_trace_is_not_continued(way: Inside, parent: str) -> None:
-    found, response = traced(way, traceparent=parent, tracestate="congo=t61rcWkgMzE")
+def test_an_invalid_trace_is_not_continued(service: Inside, parent: str) -> None:
+    found, response = traced(service, traceparent=parent, tracestate="congo=t61rcWkgMzE")
     assert found[1] not in {TRACE, "0" * 32}
     assert found[3] == "00"
     assert "tracestate" not in response.headers
 
 
-def test_ids_are_new_for_each_request(way: Inside) -> None:
-    responses = [way.client.post("/recommend", json={}) for _ in range(50)]
+def test_ids_are_new_for_each_request(service: Inside) -> None:
+    responses = [service.client.post("/recommend", json={}) for _ in range(50)]
     assert len({response.headers["x-request-id"] for response in responses}) == 50
     assert len({response.headers["traceparent"] for response in responses}) == 50
 

@@ -42,9 +42,8 @@ def with_advisor(served: Inside, kind: type[Advisor]) -> None:
     service.advisors[service.registry.default.version] = service.default
 
 
-@pytest.mark.parametrize("shortcut", [True, False])
-def test_a_defect_is_reported_to_the_log_and_not_to_the_caller(shortcut: bool) -> None:
-    with serving.inside(shortcut=shortcut) as served:
+def test_a_defect_is_reported_to_the_log_and_not_to_the_caller() -> None:
+    with serving.inside() as served:
         with_advisor(served, Broken)
         for response in (
             served.client.post("/recommend", json={"id": "mine"}),

@@ -21,7 +21,6 @@ from api import serving
 from api.serving import Live
 from trivium.api.app import CONTRACT, ROUTES, create_app
 from trivium.api.settings import Settings
-from trivium.api.telemetry.log import make_logger
 
 
 SCHEMATHESIS = Path(sys.executable).with_name("st")
@@ -144,25 +143,15 @@ def test_a_contract_that_lies_is_found_out(
     assert found in {failure["type"] for failure in run.report["failures"]}
 
 
-QUIET = make_logger("error")
-inside = {
-    way: schemathesis.openapi.from_asgi("/openapi.json", create_app(Settings(), logger=QUIET, shortcut=shortcut))
-    for way, shortcut in (("shortcut", True), ("ordinary", False))
-}
+inside = schemathesis.openapi.from_asgi("/openapi.json", create_app(Settings(log_level="error")))
 bounded = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @bounded
-@inside["shortcut"].parametrize()
+@inside.parametrize()
 def test_each_operation_keeps_the_contract(case: schemathesis.Case[Any]) -> None:
     case.call_and_validate()
 
 
-@bounded
-@inside["ordinary"].include(operation_id="recommend").parametrize()
-def test_the_ordinary_way_of_a_recommendation_keeps_the_contract(case: schemathesis.Case[Any]) -> None:
-    case.call_and_validate()
-
-
-TestFollowingTheLinks = inside["ordinary"].as_state_machine().TestCase
+TestFollowingTheLinks = inside.as_state_machine().TestCase
 TestFollowingTheLinks.settings = settings(bounded, max_examples=10, stateful_step_count=5)

@@ -18,8 +18,9 @@ from trivium.api.routes import operations, policies, reference
 from trivium.api.routes import recommend as advice
 from trivium.api.settings import Settings
 from trivium.api.telemetry.log import make_logger
+from trivium.api.telemetry.log_writer import LogWriter
 from trivium.api.telemetry.metrics import Metrics
-from trivium.api.telemetry.middleware import Edge
+from trivium.api.telemetry.middleware import TelemetryMiddleware
 
 
 ROUTES: tuple[Any, ...] = (
@@ -50,25 +51,24 @@ def create_app(
     settings: Settings | None = None,
     *,
     directory: Path | None = None,
-    logger: Any = None,
-    shortcut: bool = True,
+    log: LogWriter | None = None,
 ) -> Litestar:
     """Put the application together.
 
     Args:
         settings: as set; None reads the environment.
         directory: where the policies are; None for what the settings say.
-        logger: where the log goes; None for JSON lines on stdout.
-        shortcut: see `telemetry.Edge`.
+        log: writes the log; None for stdout.
 
     Raises:
         SettingsError: a setting is wrong.
         PolicyError: a policy must not be served.
     """
     settings = settings or Settings.from_environment()
-    logger = logger or make_logger(settings.log_level)
+    log = log or LogWriter()
+    logger = make_logger(settings.log_level, log)
     serving = Serving(settings, directory, logger)
-    metrics = Metrics(serving)
+    metrics = Metrics(serving, log)
     app = Litestar(
         route_handlers=list(ROUTES),
         dependencies={
@@ -83,10 +83,10 @@ def create_app(
         request_max_body_size=settings.max_body_bytes,
         openapi_config=None,
         logging_config=None,
-        lifespan=[serving.lifespan],
-        state=State({"serving": serving}),
+        lifespan=[log.lifespan, serving.lifespan],
+        state=State({"serving": serving, "logger": logger}),
     )
-    edge: Any = Edge(app.asgi_handler, serving, metrics, logger, shortcut=shortcut)
-    app.asgi_handler = edge
-    app.on_shutdown.append(edge.drain)
+    metrics.create_series((method, route.path_format) for route in app.routes for method in route.methods - {"OPTIONS"})
+    telemetry: Any = TelemetryMiddleware(app.asgi_handler, metrics, logger, log_profiles=settings.log_profiles)
+    app.asgi_handler = telemetry
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections import Counter
 from email.utils import format_datetime
 from time import perf_counter
 from typing import Annotated, Any, TypeAlias
@@ -240,7 +241,7 @@ async def recommend_batch(request: Request[Any, Any, Any], service: NamedDepende
         if perf_counter() - started > TURN:
             await asyncio.sleep(0)
             started = perf_counter()
-    request.scope["state"]["batch"] = batch.given
+    request.scope["state"]["outcomes"] = Counter(advice.outcome for advice in batch.given)
     return reply(batch.body(), headers={**lifecycle_headers(advisor), "X-Batch-Failed": str(batch.failed)})
 
 
