@@ -1,4 +1,4 @@
-"""The service, in process both ways and over HTTP, and a directory of policies at every age."""
+"""The service, in process and over HTTP, and a directory of policies at every age."""
 
 from collections.abc import Iterator
 from pathlib import Path

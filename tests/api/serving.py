@@ -1,18 +1,18 @@
 """The service as a test meets it: in process, with its log at hand, or as a process of its own."""
 
-import io
 import json
 import os
 import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 from litestar import Litestar
@@ -23,7 +23,7 @@ import trivium
 from trivium.api.app import CONTRACT, create_app
 from trivium.api.http.problems import PROBLEM_TYPES
 from trivium.api.settings import Settings
-from trivium.api.telemetry.log import make_logger
+from trivium.api.telemetry.log_writer import LogWriter
 
 
 TRIVIUM = Path(sys.executable).with_name("trivium")
@@ -72,20 +72,18 @@ class Inside:
 
     app: Litestar
     client: TestClient[Litestar]
-    written: io.BytesIO
+    writer: LogWriter
+    file: IO[bytes]
 
     @property
-    def log(self) -> io.BytesIO:
+    def log(self) -> bytes:
         """The log, up to the last request answered."""
-        middleware: Any = self.app.asgi_handler
-        middleware.drain()
-        return self.written
+        assert self.writer.flush(10)
+        return os.pread(self.file.fileno(), 1 << 30, 0)
 
     def line(self, response: httpx.Response) -> Line:
         """Return the one line that a request left in the log."""
-        (line,) = [
-            one for one in parse(self.log.getvalue()) if one.get("request_id") == response.headers["x-request-id"]
-        ]
+        (line,) = [one for one in parse(self.log) if one.get("request_id") == response.headers["x-request-id"]]
         return line
 
     def metrics(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -134,11 +132,11 @@ def documented(served: Inside, response: httpx.Response) -> None:
 
 @contextmanager
 def inside(directory: Path = trivium.POLICIES, guards: Sequence[Any] = (), **settings: Any) -> Iterator[Inside]:
-    log = io.BytesIO()
-    chosen = Settings(**settings)
-    app = create_app(chosen, directory=directory, logger=make_logger(chosen.log_level, log), guards=guards)
-    with TestClient(app) as client:
-        yield Inside(app, client, log)
+    with tempfile.TemporaryFile(buffering=0) as file:
+        writer = LogWriter(file.fileno())
+        app = create_app(Settings(**settings), directory=directory, log=writer, guards=guards)
+        with TestClient(app) as client:
+            yield Inside(app, client, writer, file)
 
 
 class Live:

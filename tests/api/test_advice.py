@@ -23,8 +23,8 @@ ASK = """
 import sys, httpx
 from litestar.testing import TestClient
 from trivium.api.app import create_app
-from trivium.api.telemetry.log import make_logger
-with TestClient(create_app(logger=make_logger("error"))) as client:
+from trivium.api.settings import Settings
+with TestClient(create_app(Settings(log_level="error"))) as client:
     answer = client.post(sys.argv[1], content=sys.argv[2], headers={"Content-Type": sys.argv[3]})
     sys.stdout.buffer.write(answer.content)
 """

@@ -355,7 +355,7 @@ def test_a_body_beyond_the_limit_is_told_the_limit(service: Inside, path: str, s
     documented(service, response)
 
 
-@pytest.mark.parametrize("query", ["", "?explain=full"], ids=["shortcut", "ordinary"])
+@pytest.mark.parametrize("query", ["", "?explain=full"], ids=["plain", "with-query"])
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 def test_ten_megabytes_are_refused_by_the_live_service(live: Live, query: str, chunked: bool) -> None:
     content = in_chunks(10 << 20) if chunked else b" " * (10 << 20)

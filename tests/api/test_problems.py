@@ -46,7 +46,7 @@ class Lost(Advisor):
 
 
 def with_advisor(served: Inside, kind: type[Advisor]) -> None:
-    service = served.app.state.reloader.current
+    service = served.app.state.services.policies
     service.default = kind(service.registry.default)
     service.advisors[service.registry.default.version] = service.default
 
@@ -131,12 +131,12 @@ def test_a_guard_holds_for_every_route(method: str, path: str) -> None:
     with serving.inside(guards=[deny]) as served:
         problem(served.client.request(method, serving.fill(path), json=body), 403, "forbidden")
         assert asked == [path]
-        line = parse(served.log.getvalue())[-1]
+        line = parse(served.log)[-1]
     assert (line["status"], line["problem"]) == (403, "forbidden")
 
 
 def full() -> httpx.Response:
-    with serving.inside(max_batches=1) as served, served.app.state.batches.slot():
+    with serving.inside(max_batches=1) as served, served.app.state.services.batches.slot():
         return served.client.post("/recommend/batch", json={"profiles": [{}]})
 
 

@@ -21,7 +21,6 @@ from api import serving
 from api.serving import Live
 from trivium.api.app import CONTRACT, ROUTES, create_app
 from trivium.api.settings import Settings
-from trivium.api.telemetry.log import make_logger
 
 
 SCHEMATHESIS = Path(sys.executable).with_name("st")
@@ -144,8 +143,7 @@ def test_a_contract_that_lies_is_found_out(
     assert found in {failure["type"] for failure in run.report["failures"]}
 
 
-QUIET = make_logger("error")
-inside = schemathesis.openapi.from_asgi("/openapi.json", create_app(Settings(), logger=QUIET))
+inside = schemathesis.openapi.from_asgi("/openapi.json", create_app(Settings(log_level="error")))
 bounded = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 

@@ -17,8 +17,10 @@ from trivium.api.http.negotiation import negotiate
 from trivium.api.openapi.document import Contract
 from trivium.api.reloader import PolicyReloader
 from trivium.api.routes import batch, documentation, operations, policies, recommend, reference
+from trivium.api.services import Services
 from trivium.api.settings import Settings
 from trivium.api.telemetry.log import make_logger
+from trivium.api.telemetry.log_writer import LogWriter
 from trivium.api.telemetry.metrics import Metrics
 from trivium.api.telemetry.middleware import TelemetryMiddleware
 
@@ -51,7 +53,7 @@ def create_app(
     settings: Settings | None = None,
     *,
     directory: Path | None = None,
-    logger: Any = None,
+    log: LogWriter | None = None,
     guards: Sequence[Guard] = (),
 ) -> Litestar:
     """Put the application together.
@@ -59,7 +61,7 @@ def create_app(
     Args:
         settings: as set; None reads the environment.
         directory: where the policies are; None for what the settings say.
-        logger: where the log goes; None for JSON lines on stdout.
+        log: writes the log; None for stdout.
         guards: who may pass; they hold for every route.
 
     Raises:
@@ -67,9 +69,11 @@ def create_app(
         PolicyError: a policy must not be served.
     """
     settings = settings or Settings.from_environment()
-    logger = logger or make_logger(settings.log_level)
+    log = log or LogWriter()
+    logger = make_logger(settings.log_level, log)
     reloader = PolicyReloader(settings, directory, logger)
-    metrics = Metrics(reloader)
+    metrics = Metrics(reloader, log)
+    services = Services(settings, reloader, metrics, Contract(ROUTES), Capacity(settings.max_batches), logger)
     app = Litestar(
         route_handlers=list(ROUTES),
         guards=list(guards),
@@ -77,18 +81,10 @@ def create_app(
         exception_handlers={HTTPException: handle_exception, Exception: handle_exception},
         openapi_config=None,
         logging_config=None,
-        lifespan=[reloader.lifespan],
-        state=State(
-            {
-                "settings": settings,
-                "reloader": reloader,
-                "metrics": metrics,
-                "contract": Contract(ROUTES),
-                "batches": Capacity(settings.max_batches),
-            }
-        ),
+        lifespan=[log.lifespan, reloader.lifespan],
+        state=State({"services": services}),
     )
-    telemetry: Any = TelemetryMiddleware(app.asgi_handler, reloader, metrics, logger)
+    metrics.create_series((method, route.path_format) for route in app.routes for method in route.methods - {"OPTIONS"})
+    telemetry: Any = TelemetryMiddleware(app.asgi_handler, metrics, logger, log_profiles=settings.log_profiles)
     app.asgi_handler = telemetry
-    app.on_shutdown.append(telemetry.drain)
     return app

@@ -76,6 +76,8 @@ def _run(address: str, port: int) -> None:
     from granian.constants import HTTPModes, Interfaces, Loops  # noqa: PLC0415 - only serving needs the server
     from granian.log import LogLevels  # noqa: PLC0415 - only serving needs the server
 
+    from trivium.api.telemetry.log import library_logging  # noqa: PLC0415 - only serving needs the web framework
+
     server = Granian(
         "trivium.api.app:create_app",
         address=address,
@@ -89,6 +91,7 @@ def _run(address: str, port: int) -> None:
         workers_kill_timeout=DRAIN_SECONDS,
         log_access=False,
         log_level=LogLevels.error,
+        log_dictconfig=library_logging(application().state.services.logger),
     )
     os.register_at_fork(  # a worker that is told to stop before it serves would not notice: its signals wait
         before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOPS),

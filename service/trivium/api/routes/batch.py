@@ -20,6 +20,7 @@ from trivium.api.http.problems import ProblemError, to_problem
 from trivium.api.http.responses import JSON, PART_BYTES, StreamingResponse
 from trivium.api.openapi.examples import BATCH_EXAMPLES, LARGE_BATCH, SUPPORT, WRONG_BATCH
 from trivium.api.openapi.operation import Operation, Reply, describes
+from trivium.api.routes.common import decision_headers
 from trivium.api.routes.recommend import (
     DECISION_HEADERS,
     DECISION_PROBLEMS,
@@ -27,7 +28,7 @@ from trivium.api.routes.recommend import (
     ExplainParameter,
     PolicyParameter,
 )
-from trivium.api.routes.state import decision_headers, served_policies, settings_of
+from trivium.api.services import services_of
 from trivium.api.settings import Settings
 from trivium.catalog import PolicySet
 from trivium.decoding import decode
@@ -169,9 +170,9 @@ async def recommend_batch(
     request: Request[Any, Any, Any], policy: PolicyParameter = None, explain: ExplainParameter = "full"
 ) -> ASGIApp:
     """Recommend a strategy for each of many use cases."""
-    advisor = served_policies(request).advisor(policy)
-    settings = settings_of(request)
-    capacity: Capacity = request.app.state.batches
+    advisor = services_of(request).policies.advisor(policy)
+    settings = services_of(request).settings
+    capacity: Capacity = services_of(request).batches
     with ExitStack() as stack:
         stack.enter_context(capacity.slot())  # before the body is read, so that waiting ones take no memory
         body = await read_body(request, limit=settings.max_body_bytes, seconds=settings.body_seconds)

@@ -12,8 +12,9 @@ from trivium.api.http.conditional import respond
 from trivium.api.http.responses import JSON
 from trivium.api.openapi.document import API_VERSION, Contract
 from trivium.api.openapi.operation import HTML, YAML, Operation, describes, tagged
+from trivium.api.routes.common import READ
 from trivium.api.routes.operations import LIVE
-from trivium.api.routes.state import READ
+from trivium.api.services import services_of
 from trivium.catalog import PolicySet
 
 
@@ -86,5 +87,5 @@ async def read_docs(request: Request[Any, Any, Any]) -> ASGIApp:
 
 
 def _contract(request: Request[Any, Any, Any]) -> Contract:
-    contract: Contract = request.app.state.contract
+    contract: Contract = services_of(request).contract
     return contract

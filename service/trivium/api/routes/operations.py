@@ -16,7 +16,8 @@ from trivium.api.http.responses import JSON, BytesResponse, json_response
 from trivium.api.openapi.document import API_VERSION
 from trivium.api.openapi.operation import PROMETHEUS, Operation, Reply, describes
 from trivium.api.reloader import PolicyReloader
-from trivium.api.routes.state import READ, served_policies
+from trivium.api.routes.common import READ
+from trivium.api.services import services_of
 from trivium.api.telemetry.metrics import Metrics
 from trivium.catalog import PolicySet
 
@@ -116,7 +117,7 @@ async def live() -> ASGIApp:
 @route("/readyz", http_method=READ, produces=(JSON,), **describes(READY))
 async def ready(request: Request[Any, Any, Any], verbose: VerboseParameter = "false") -> ASGIApp:
     """Say whether the service can decide."""
-    reloader: PolicyReloader = request.app.state.reloader
+    reloader: PolicyReloader = services_of(request).reloader
     checks = reloader.current.self_test()
     _all_pass(checks)
     return json_response(Readiness("ok", None if verbose == "false" else {**checks, **reloader.checks()}))
@@ -131,14 +132,14 @@ def _all_pass(checks: dict[str, str]) -> None:
 @route("/metrics", http_method=READ, produces=(PROMETHEUS,), **describes(METRICS))
 async def metrics(request: Request[Any, Any, Any]) -> ASGIApp:
     """Render the metrics for Prometheus."""
-    measured: Metrics = request.app.state.metrics
+    measured: Metrics = services_of(request).metrics
     return BytesResponse(measured.render(), f"{PROMETHEUS}; version=0.0.4")
 
 
 @route("/version", http_method=READ, produces=(JSON,), **describes(VERSION))
 async def version(request: Request[Any, Any, Any]) -> ASGIApp:
     """Tell the versions of contract, package and policies."""
-    return json_response(versions(served_policies(request)))
+    return json_response(versions(services_of(request).policies))
 
 
 def versions(policies: PolicySet) -> Versions:

@@ -20,7 +20,8 @@ from trivium.api.http.problems import ProblemError
 from trivium.api.http.responses import JSON, json_response
 from trivium.api.openapi.examples import SUPPORT, UNMAPPABLE, WRONG_MAP
 from trivium.api.openapi.operation import SELECTOR, Meet, Operation, PathParameter, Reply, describes, tagged
-from trivium.api.routes.state import READ, lifecycle_headers, served_policies, settings_of
+from trivium.api.routes.common import READ, lifecycle_headers
+from trivium.api.services import services_of
 from trivium.catalog import PolicySet
 from trivium.decoding import decode, one_of
 from trivium.policy import Difference, Document, Policy, diff
@@ -199,13 +200,13 @@ MAP_POLICY = Operation(
 @route("/policies", http_method=READ, produces=(JSON,), **describes(LIST_POLICIES))
 async def list_policies(request: Request[Any, Any, Any]) -> ASGIApp:
     """List the policies served."""
-    return respond(request, _listed(served_policies(request)))
+    return respond(request, _listed(services_of(request).policies))
 
 
 @route("/policies/{version:str}", http_method=READ, produces=(JSON,), **describes(READ_POLICY))
 async def read_policy(request: Request[Any, Any, Any], version: FromPath[str]) -> ASGIApp:
     """Read a whole policy."""
-    policies = served_policies(request)
+    policies = services_of(request).policies
     found = policies.registry.resolve(version).version
     return respond(request, _read(policies, found), lifecycle_headers(policies.advisors[found]))
 
@@ -213,7 +214,7 @@ async def read_policy(request: Request[Any, Any, Any], version: FromPath[str]) -
 @route("/policies/{a:str}/diff/{b:str}", http_method=READ, produces=(JSON,), **describes(DIFF_POLICIES))
 async def diff_policies(request: Request[Any, Any, Any], a: FromPath[str], b: FromPath[str]) -> ASGIApp:
     """Compare two policies exactly."""
-    policies = served_policies(request)
+    policies = services_of(request).policies
     older, newer = policies.registry.resolve(a), policies.registry.resolve(b)
     return respond(request, await _compared(policies, older.version, newer.version))
 
@@ -221,7 +222,7 @@ async def diff_policies(request: Request[Any, Any, Any], a: FromPath[str], b: Fr
 @post("/policies/{version:str}/map", consumes=(JSON,), produces=(JSON,), **describes(MAP_POLICY))
 async def map_policy(request: Request[Any, Any, Any], version: FromPath[str]) -> ASGIApp:
     """Map the strategies over two inputs."""
-    policies, settings = served_policies(request), settings_of(request)
+    policies, settings = services_of(request).policies, services_of(request).settings
     found = policies.registry.resolve(version).version
     body = await read_body(request, limit=settings.max_body_bytes, seconds=settings.body_seconds)
     return json_response(_map(policies, found, body))

@@ -13,7 +13,8 @@ from trivium.api.http.body import read_body
 from trivium.api.http.responses import JSON, BytesResponse
 from trivium.api.openapi.examples import INDEED, PROFILE_EXAMPLES, WRONG_PROFILE
 from trivium.api.openapi.operation import SELECTOR, Meet, Operation, Reply, describes
-from trivium.api.routes.state import decision_headers, served_policies, settings_of
+from trivium.api.routes.common import decision_headers
+from trivium.api.services import services_of
 from trivium.catalog import PolicySet
 from trivium.decoding import NO_NEWLINE
 from trivium.policy import Lifecycle, RetiredPolicyError, ServedPolicy
@@ -99,7 +100,7 @@ async def read_profile(request: Request[Any, Any, Any]) -> Profile:
         InvalidInputError: with every bad field.
         ProblemError: the body is too large, or does not arrive in time.
     """
-    settings = settings_of(request)
+    settings = services_of(request).settings
     return parse_profile(await read_body(request, limit=settings.max_body_bytes, seconds=settings.body_seconds))
 
 
@@ -108,7 +109,7 @@ async def recommend(
     request: Request[Any, Any, Any], policy: PolicyParameter = None, explain: ExplainParameter = "full"
 ) -> ASGIApp:
     """Recommend a strategy for one use case."""
-    advisor = served_policies(request).advisor(policy)
+    advisor = services_of(request).policies.advisor(policy)
     profile = await read_profile(request)
     body, request.scope["state"]["advice"] = advisor.answer(profile, explain)
     return BytesResponse(body, JSON, decision_headers(advisor))

@@ -15,7 +15,8 @@ from trivium.api.http.conditional import Representation, once_per_set, represent
 from trivium.api.http.problems import PROBLEM_TYPES, ProblemError, ProblemType
 from trivium.api.http.responses import JSON
 from trivium.api.openapi.operation import Operation, PathParameter, describes, tagged
-from trivium.api.routes.state import READ, served_policies
+from trivium.api.routes.common import READ
+from trivium.api.services import services_of
 from trivium.catalog import PolicySet
 from trivium.economics import Costs
 from trivium.policy import CompiledInput
@@ -257,19 +258,19 @@ READ_PROBLEM = Operation(
 @route("/codes", http_method=READ, produces=(JSON,), **describes(LIST_CODES))
 async def list_codes(request: Request[Any, Any, Any]) -> ASGIApp:
     """List the rationale codes."""
-    return respond(request, _all_codes(served_policies(request)))
+    return respond(request, _all_codes(services_of(request).policies))
 
 
 @route("/codes/{code:str}", http_method=READ, produces=(JSON,), **describes(READ_CODE))
 async def read_code(request: Request[Any, Any, Any], code: FromPath[str]) -> ASGIApp:
     """Read one rationale code."""
-    return respond(request, represent(_code(served_policies(request), code)))
+    return respond(request, represent(_code(services_of(request).policies, code)))
 
 
 @route("/inputs", http_method=READ, produces=(JSON,), **describes(LIST_INPUTS))
 async def list_inputs(request: Request[Any, Any, Any]) -> ASGIApp:
     """List the fields of the profile."""
-    return respond(request, _all_inputs(served_policies(request)))
+    return respond(request, _all_inputs(services_of(request).policies))
 
 
 @route("/problems", http_method=READ, produces=(JSON,), **describes(LIST_PROBLEMS))

@@ -3,107 +3,47 @@
 from __future__ import annotations
 
 import platform
-from bisect import bisect_left
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from itertools import accumulate
+from collections import Counter as Tally
+from collections.abc import Iterable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, Gauge, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 import trivium
 from trivium.advisor import Outcome
 from trivium.api.reloader import PolicyReloader
+from trivium.api.telemetry.log_writer import LogWriter
 
 
-BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
-"""Seconds; a recommendation takes well under a millisecond, a large batch some hundreds."""
+BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+"""Seconds; most recommendations take less than half a millisecond, a large batch some hundreds."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED = "unmatched"
 
+FROM_THE_START = (200, 500, 503)
+"""Statuses whose series exist before the first such answer: a counter that starts at 1 hides its first increase."""
 
-class Decisions(Collector):
-    """Counts decisions, one addition each, and spreads them over strategies and codes when scraped."""
-
-    def __init__(self) -> None:
-        self._counts: defaultdict[Outcome, int] = defaultdict(int)
-
-    def add(self, outcome: Outcome, count: int = 1) -> None:
-        """Count decisions that are alike."""
-        self._counts[outcome] += count
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the metrics."""
-        by_strategy: Counter[tuple[str, str, str]] = Counter()
-        by_code: Counter[str] = Counter()
-        for outcome, count in list(self._counts.items()):
-            by_strategy[outcome.policy.version, outcome.strategy, outcome.status] += count
-            for code in outcome.codes:
-                by_code[code] += count
-        strategies = CounterMetricFamily(
-            "trivium_recommendations",
-            "Recommendations made, single and in batches.",
-            labels=["policy_version", "strategy", "status"],
-        )
-        for labels, count in sorted(by_strategy.items()):
-            strategies.add_metric(labels, count)
-        yield strategies
-        codes_family = CounterMetricFamily("trivium_rationale_codes", "Rationale codes given.", labels=["code"])
-        for code, count in sorted(by_code.items()):
-            codes_family.add_metric([code], count)
-        yield codes_family
+MOST_UNCOUNTED = 4096
+"""Different outcomes kept before they are added to the counters; outcomes of replaced policies would pile up."""
 
 
-class Requests(Collector):
-    """Counts requests in plain numbers, and makes series of them when scraped: cheaper per request than series."""
+class PolicyCollector(Collector):
+    """Collects which policies serve at the moment of the scrape, how their reloads went, and what the log has lost."""
 
-    def __init__(self) -> None:
-        self.in_progress = 0
-        self._counts: dict[tuple[str, str, int], list[int]] = {}  # per bucket; the last one is beyond all
-        self._seconds: dict[tuple[str, str, int], float] = {}
-
-    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request; a method outside HTTP's usual ones counts as OTHER."""
-        key = (method if method in METHODS else "OTHER", route, status)
-        counts = self._counts.get(key)
-        if counts is None:
-            self._seconds[key] = 0.0
-            counts = self._counts[key] = [0] * (len(BUCKETS) + 1)
-        counts[bisect_left(BUCKETS, seconds)] += 1
-        self._seconds[key] += seconds
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the metrics."""
-        total = CounterMetricFamily("http_requests", "Requests answered.", labels=["method", "route", "status"])
-        by_route: dict[tuple[str, str], tuple[list[int], float]] = {}
-        for (method, route, status), counts in sorted(self._counts.items()):
-            total.add_metric([method, route, str(status)], sum(counts))
-            others, seconds = by_route.get((method, route), ([0] * len(counts), 0.0))
-            merged = [one + other for one, other in zip(counts, others, strict=True)]
-            by_route[method, route] = (merged, seconds + self._seconds[method, route, status])
-        yield total
-        durations = HistogramMetricFamily(
-            "http_request_duration_seconds",
-            "Time from the request's arrival to the end of its answer.",
-            labels=["method", "route"],
-        )
-        for labels, (counts, seconds) in by_route.items():
-            limits = [*map(str, BUCKETS), "+Inf"]
-            durations.add_metric(labels, list(zip(limits, accumulate(counts), strict=True)), seconds)
-        yield durations
-        busy = GaugeMetricFamily("http_requests_in_progress", "Requests being answered.")
-        busy.add_metric([], self.in_progress)
-        yield busy
-
-
-class Policies(Collector):
-    """Tells which policies serve at the moment of the scrape, and how their reloads went."""
-
-    def __init__(self, reloader: PolicyReloader) -> None:
+    def __init__(self, reloader: PolicyReloader, log: LogWriter) -> None:
         self._reloader = reloader
+        self._log = log
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
@@ -118,24 +58,111 @@ class Policies(Collector):
         failed = GaugeMetricFamily("trivium_policy_reload_failed", "1 while changed policies cannot be served, else 0.")
         failed.add_metric([], bool(self._reloader.stale))
         yield failed
+        lost = CounterMetricFamily("trivium_log_lines_dropped", "Log lines dropped, because they could not be written.")
+        lost.add_metric([], self._log.dropped)
+        yield lost
+
+
+class Registry(CollectorRegistry):
+    """A registry without `_created` series, which are as many as the counters and which no alert uses."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        for family in super().collect():
+            family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+            yield family
 
 
 class Metrics:
-    """The metrics of one application."""
+    """The metrics of one application.
 
-    def __init__(self, reloader: PolicyReloader) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
-        self.decisions = Decisions()
-        self.registry.register(self.decisions)
-        self.requests = Requests()
-        self.registry.register(self.requests)
-        self.registry.register(Policies(reloader))
-        build = Gauge("trivium_build_info", "The running build.", ["version", "python"], registry=self.registry)
+    Args:
+        reloader: holds the policies served.
+        log: the writer of the log.
+
+    Attributes:
+        registry: all metrics, to be scraped by `render`.
+        in_progress: number of requests being answered.
+    """
+
+    def __init__(self, reloader: PolicyReloader, log: LogWriter) -> None:
+        self.registry = registry = Registry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        registry.register(PolicyCollector(reloader, log))
+        build = Gauge("trivium_build_info", "The running build.", ["version", "python"], registry=registry)
         build.labels(trivium.__version__, platform.python_version()).set(1)
+        self.in_progress = 0
+        in_progress = Gauge("http_requests_in_progress", "Requests being answered.", registry=registry)
+        in_progress.set_function(lambda: self.in_progress)
+        self._requests = Counter(
+            "http_requests", "Requests answered.", ["method", "route", "status"], registry=registry
+        )
+        self._durations = Histogram(
+            "http_request_duration_seconds",
+            "Time from the request's arrival to the end of its answer.",
+            ["method", "route"],
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._recommendations = Counter(
+            "trivium_recommendations",
+            "Recommendations made, single and in batches.",
+            ["policy_version", "strategy", "status"],
+            registry=registry,
+        )
+        self._codes = Counter("trivium_rationale_codes", "Rationale codes given.", ["code"], registry=registry)
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._uncounted: Tally[Outcome] = Tally()
+
+    def create_series(self, routes: Iterable[tuple[str, str]]) -> None:
+        """Create the series of requests that are known beforehand, at 0.
+
+        Args:
+            routes: method and path template of each route.
+        """
+        for method, route in [*routes, ("GET", UNMATCHED), ("POST", UNMATCHED)]:
+            for status in FROM_THE_START:
+                self._child(method, route, status)
+
+    def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request; a method outside HTTP's usual ones counts as OTHER."""
+        child = self._children.get((method, route, status))
+        requests, durations = child or self._child(method if method in METHODS else "OTHER", route, status)
+        requests.inc()
+        durations.observe(seconds)
+
+    def count_decision(self, outcome: Outcome) -> None:
+        """Count one decision: one addition now; `render` spreads it over strategies and codes."""
+        self._uncounted[outcome] += 1
+        if len(self._uncounted) > MOST_UNCOUNTED:
+            self._spread_decisions()
+
+    def count_decisions(self, outcomes: Mapping[Outcome, int]) -> None:
+        """Count the decisions of a batch."""
+        self._uncounted.update(outcomes)
+        if len(self._uncounted) > MOST_UNCOUNTED:
+            self._spread_decisions()
 
     def render(self) -> bytes:
         """Return the metrics in Prometheus' text format."""
+        self._spread_decisions()
         return generate_latest(self.registry)
+
+    def _child(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        """Return the series of such requests; looking them up by labels takes longer than counting."""
+        key = (method, route, status)
+        if key not in self._children:
+            self._children[key] = (
+                self._requests.labels(method, route, str(status)),
+                self._durations.labels(method, route),
+            )
+        return self._children[key]
+
+    def _spread_decisions(self) -> None:
+        outcomes, self._uncounted = self._uncounted, Tally()
+        for outcome, count in outcomes.items():
+            self._recommendations.labels(outcome.policy.version, outcome.strategy, outcome.status).inc(count)
+            for code in outcome.codes:
+                self._codes.labels(code).inc(count)

@@ -1,26 +1,32 @@
-"""The edge of the application: ids, metrics and one canonical log line per request, around everything else.
+"""Ids, metrics and one canonical log line for every request.
 
-It is plain ASGI around Litestar, so that unmatched paths and wrong methods are counted too. It answers HEAD from GET,
-and it answers the plain `POST /recommend` by itself: default policy, JSON in and out, a valid profile. What is anything
-else goes the ordinary way, and both ways answer with the same bytes.
+It is plain ASGI around the whole application, so that unmatched paths and wrong methods are counted too. It observes:
+it adds headers to answers, and changes nothing else of a request or an answer.
+
+Handlers say more about a request in `scope["state"]`:
+
+| key | holds |
+| --- | --- |
+| `advice` | the `Advice` of a single recommendation |
+| `outcomes` | a `Counter` of the `Outcome`s of a batch; it may grow while the answer is sent |
+| `problem` | the code of the problem answered with |
+| `exception` | the exception of a defect that was answered with a problem |
+
+`request_id` is there for handlers to read.
 """
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from collections.abc import Awaitable, Callable
-from threading import Lock
-from time import perf_counter, time
-from traceback import format_exception
-from typing import Any, TypeAlias
+from time import perf_counter
+from typing import Any, Protocol, TypeAlias
 
-from msgspec import UNSET
+from structlog.typing import FilteringBoundLogger
 
-from trivium.api.reloader import PolicyReloader
-from trivium.api.telemetry import trace as tracing
-from trivium.api.telemetry.log import LEVELS, RequestLine
+from trivium.api.telemetry.log import RequestFields, decision_fields
 from trivium.api.telemetry.metrics import UNMATCHED, Metrics
+from trivium.api.telemetry.trace import Trace, read_trace
 
 
 Scope: TypeAlias = dict[str, Any]
@@ -33,23 +39,27 @@ QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 """Routes that machines poll: logged at level debug while they succeed."""
 
 UNANSWERED = 500
-"""Logged and counted as status when nothing was answered; the server then answers so."""
+"""Logged and counted as status when the application fails before it answers; the server then answers so."""
 
-REFUSED_BYTES = 16 << 20
-"""How much of a refused body is read: a connection closed on unread bytes may lose the answer."""
-
-REFUSED_SECONDS = 2.0
-"""How long that may take."""
-
-PART = 1 << 16
-"""Bytes of a body that the application is given at once, or some more."""
+GIVEN_UP = 499
+"""Logged and counted as status when a request is cancelled before its answer begins."""
 
 LONGEST_PATH = 200
 LONGEST_METHOD = 20
 """Characters of what a caller chose freely that are logged."""
 
-_JSON_TYPES = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
-_ANY = frozenset({None, b"*/*", b"application/json"})
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+_CLOSE = (b"connection", b"close")
+
+
+class Drain(Protocol):
+    """Whether the service is about to stop.
+
+    Attributes:
+        active: callers are asked to close their connections.
+    """
+
+    active: bool
 
 
 class TelemetryMiddleware:
@@ -57,137 +67,86 @@ class TelemetryMiddleware:
 
     Args:
         app: the application inside.
-        reloader: holds the settings.
-        metrics: where requests and decisions are counted.
-        logger: where the canonical lines go.
+        metrics: counts requests and decisions.
+        logger: takes the canonical lines.
+        log_profiles: whether to log the values of profiles.
+        drain: while it is active, every answer asks the caller to close the connection.
     """
 
-    def __init__(self, app: App, reloader: PolicyReloader, metrics: Metrics, logger: Any) -> None:
+    def __init__(
+        self,
+        app: App,
+        metrics: Metrics,
+        logger: FilteringBoundLogger,
+        *,
+        log_profiles: bool = False,
+        drain: Drain | None = None,
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._logger = logger
-        self._with_values = reloader.settings.log_profiles
-        self._finished: list[_Exchange] = []
-        self._draining = Lock()
+        self._log_profiles = log_profiles
+        self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = _headers(scope["headers"])
-        trace = tracing.read(headers)
+        start = perf_counter()
+        trace = read_trace(scope["headers"])
         state = scope["state"] = {**scope.get("state", {}), "request_id": trace.request_id}
-        exchange = _Exchange(scope, send, trace)
-        self._metrics.requests.in_progress += 1
+        status = 0  # until the answer begins
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                timing = (b"server-timing", b"app;dur=%.3f" % ((perf_counter() - start) * 1000))
+                headers = message["headers"] = [*message.get("headers", ()), *trace.headers(), _NOSNIFF, timing]
+                if self._drain is not None and self._drain.active and _CLOSE not in headers:
+                    headers.append(_CLOSE)
+            await send(message)
+
+        self._metrics.in_progress += 1
         try:
-            await self._app(scope, receive, exchange.send)
+            await self._app(scope, receive, send_with_headers)
+        except asyncio.CancelledError:
+            status = status or GIVEN_UP
+            raise
         except Exception as error:
             state["exception"] = error
             raise
         finally:
-            self._metrics.requests.in_progress -= 1
-            exchange.end()
-            self._finished.append(exchange)
-            if len(self._finished) == 1:
-                asyncio.get_running_loop().call_soon(self.drain)
+            self._metrics.in_progress -= 1
+            self._record(scope, trace, status or UNANSWERED, perf_counter() - start)
 
-    def drain(self) -> None:
-        """Count and log the requests that have finished.
-
-        It runs once per turn of the event loop, after the answers of that turn are out: right away when there is little
-        to do, and for many requests in a row, which takes a third of the time per request, when there is much.
-        """
-        with self._draining:
-            finished, self._finished = self._finished, []
-            levels: dict[str, list[RequestLine]] = {}
-            for exchange in finished:
-                line = self._record(exchange)
-                levels.setdefault(line.level, []).append(line)
-            for level, lines in levels.items():
-                self._logger.log(LEVELS[level], "request", lines=lines)
-
-    def _record(self, exchange: _Exchange) -> RequestLine:
-        """Count one request, and return its line."""
-        scope, state = exchange.scope, exchange.scope["state"]
+    def _record(self, scope: Scope, trace: Trace, status: int, seconds: float) -> None:
+        """Count one request, and log it."""
+        state = scope["state"]
         route = scope.get("path_template") or UNMATCHED
-        self._metrics.requests.observe(exchange.method, route, exchange.status, exchange.seconds)
-        trace = exchange.trace
-        line = RequestLine(
-            time=dt.datetime.fromtimestamp(exchange.ended, dt.UTC),
-            method=exchange.method[:LONGEST_METHOD],
-            route=route,
-            path=scope["path"][:LONGEST_PATH],
-            status=exchange.status,
-            duration_ms=round(exchange.seconds * 1000, 3),
-            request_id=trace.request_id,
-            trace_id=trace.trace_id,
-            span_id=trace.span_id,
-            problem=state.get("problem", UNSET),
-        )
+        self._metrics.count_request(scope["method"], route, status, seconds)
+        fields: RequestFields = {
+            "method": scope["method"][:LONGEST_METHOD],
+            "route": route,
+            "path": scope["path"][:LONGEST_PATH],
+            "status": status,
+            "duration_ms": round(seconds * 1000, 3),
+            "request_id": trace.request_id,
+            "trace_id": trace.trace_id,
+            "span_id": trace.span_id,
+        }
+        if "problem" in state:
+            fields["problem"] = state["problem"]
         if (advice := state.get("advice")) is not None:
-            self._metrics.decisions.add(advice.outcome)
-            line.tell(advice, with_values=self._with_values)
+            self._metrics.count_decision(advice.outcome)
+            fields.update(decision_fields(advice, with_values=self._log_profiles))
         elif (outcomes := state.get("outcomes")) is not None:
-            line.decisions = outcomes.total()
-            for outcome, count in outcomes.items():
-                self._metrics.decisions.add(outcome, count)
+            self._metrics.count_decisions(outcomes)
+            fields["decisions"] = outcomes.total()
         if (error := state.get("exception")) is not None:
-            line.level = "error"
-            line.exception = "".join(format_exception(error))
+            self._logger.error("request", fields=fields, exc_info=error)
         elif route in QUIET and "problem" not in state:
-            line.level = "debug"
-        return line
-
-
-class _Exchange:
-    """One request on its way: remembers the status, adds the ids to the answer, leaves the body out for HEAD."""
-
-    __slots__ = (
-        "ended",
-        "method",
-        "pass_on",
-        "scope",
-        "seconds",
-        "start",
-        "status",
-        "trace",
-    )
-
-    def __init__(self, scope: Scope, send: Send, trace: tracing.Trace) -> None:
-        self.start = perf_counter()
-        self.method: str = scope["method"]
-        self.scope = scope
-        self.status = UNANSWERED
-        self.seconds = 0.0
-        self.ended = 0.0
-        self.trace = trace
-        self.pass_on = send
-
-    async def send(self, message: Message) -> None:
-        """Pass a message on to the server."""
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *self.begin(message["status"])]
-        await self.pass_on(message)
-
-    def begin(self, status: int) -> list[tuple[bytes, bytes]]:
-        """Take note that the answer begins, and return the headers that every answer has."""
-        self.status = status
-        return [
-            *self.trace.headers,
-            (b"x-content-type-options", b"nosniff"),
-            (b"server-timing", b"app;dur=%.3f" % ((perf_counter() - self.start) * 1000)),
-        ]
-
-    def end(self) -> None:
-        """Take note that the answer is out."""
-        self.seconds = perf_counter() - self.start
-        self.ended = time()
-
-
-def _headers(lines: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return the headers by name; lines of the same name are one list, as RFC 9110 (5.3) has it."""
-    headers = dict(lines)
-    if len(headers) < len(lines):
-        headers = {name: b",".join(value for other, value in lines if other == name) for name in headers}
-    return headers
+            self._logger.debug("request", fields=fields)
+        else:
+            self._logger.info("request", fields=fields)

@@ -1,34 +1,19 @@
-"""What handlers share: the served policies, the settings, and the headers of decisions."""
+"""What routes share: the methods of reading, and the headers of decisions."""
 
 from __future__ import annotations
 
 import datetime as dt
 from email.utils import format_datetime
 from functools import lru_cache
-from typing import Any
 
-from litestar import HttpMethod, Request
+from litestar import HttpMethod
 
 from trivium.advisor import Advisor
 from trivium.api.http.responses import NO_STORE, Header
-from trivium.api.settings import Settings
-from trivium.catalog import PolicySet
 
 
 READ = [HttpMethod.GET, HttpMethod.HEAD]
 """The methods of a route that only reads."""
-
-
-def served_policies(request: Request[Any, Any, Any]) -> PolicySet:
-    """Return the policies that are served now."""
-    policies: PolicySet = request.app.state.reloader.current
-    return policies
-
-
-def settings_of(request: Request[Any, Any, Any]) -> Settings:
-    """Return the settings of the application."""
-    settings: Settings = request.app.state.settings
-    return settings
 
 
 @lru_cache(maxsize=64)
