@@ -11,6 +11,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.types import Guard
 
+from trivium.api.drain import Drain
 from trivium.api.http.capacity import Capacity
 from trivium.api.http.exceptions import handle_exception
 from trivium.api.http.negotiation import negotiate
@@ -46,6 +47,9 @@ ROUTES: tuple[Any, ...] = (
     documentation.read_docs,
 )
 
+MANAGEMENT_ROUTES: tuple[Any, ...] = (operations.live, operations.ready, operations.metrics)
+"""What probes and scrapers ask; answered on the management port where there is one."""
+
 CONTRACT = Contract(ROUTES)
 
 
@@ -54,14 +58,16 @@ def create_app(
     *,
     directory: Path | None = None,
     log: LogWriter | None = None,
+    drain: Drain | None = None,
     guards: Sequence[Guard] = (),
 ) -> Litestar:
-    """Put the application together.
+    """Put the application together; where there is a management port, without what is answered there.
 
     Args:
         settings: as set; None reads the environment.
         directory: where the policies are; None for what the settings say.
         log: writes the log; None for stdout.
+        drain: says whether the service is about to stop; None for never.
         guards: who may pass; they hold for every route.
 
     Raises:
@@ -72,19 +78,51 @@ def create_app(
     log = log or LogWriter()
     logger = make_logger(settings.log_level, log)
     reloader = PolicyReloader(settings, directory, logger)
-    metrics = Metrics(reloader, log)
-    services = Services(settings, reloader, metrics, Contract(ROUTES), Capacity(settings.max_batches), logger)
+    services = Services(
+        settings=settings,
+        reloader=reloader,
+        metrics=Metrics(reloader, log),
+        contract=Contract(ROUTES),
+        batches=Capacity(settings.max_batches),
+        logger=logger,
+        drain=drain or Drain(),
+    )
+    elsewhere = MANAGEMENT_ROUTES if settings.management_port else ()
+    routes = [route for route in ROUTES if route not in elsewhere]
+    return _application(routes, services, guards=guards, lifespan=[log.lifespan, reloader.lifespan])
+
+
+def create_management_app(service: Litestar) -> Litestar:
+    """Put together what answers probes and scrapers on a port of its own.
+
+    Args:
+        service: made by `create_app`; its policies, metrics and log are shared, and its lifespan covers both.
+    """
+    return _application(MANAGEMENT_ROUTES, service.state.services)
+
+
+def _application(
+    routes: Sequence[Any], services: Services, *, guards: Sequence[Guard] = (), lifespan: Sequence[Any] = ()
+) -> Litestar:
     app = Litestar(
-        route_handlers=list(ROUTES),
+        route_handlers=list(routes),
         guards=list(guards),
         before_request=negotiate,
         exception_handlers={HTTPException: handle_exception, Exception: handle_exception},
         openapi_config=None,
         logging_config=None,
-        lifespan=[log.lifespan, reloader.lifespan],
+        lifespan=list(lifespan),
         state=State({"services": services}),
     )
-    metrics.create_series((method, route.path_format) for route in app.routes for method in route.methods - {"OPTIONS"})
-    telemetry: Any = TelemetryMiddleware(app.asgi_handler, metrics, logger, log_profiles=settings.log_profiles)
+    services.metrics.create_series(
+        (method, route.path_format) for route in app.routes for method in route.methods - {"OPTIONS"}
+    )
+    telemetry: Any = TelemetryMiddleware(
+        app.asgi_handler,
+        services.metrics,
+        services.logger,
+        log_profiles=services.settings.log_profiles,
+        drain=services.drain,
+    )
     app.asgi_handler = telemetry
     return app

@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request
 from structlog.typing import FilteringBoundLogger
 
+from trivium.api.drain import Drain
 from trivium.api.http.capacity import Capacity
 from trivium.api.openapi.document import Contract
 from trivium.api.reloader import PolicyReloader
@@ -16,7 +17,7 @@ from trivium.api.telemetry.metrics import Metrics
 from trivium.catalog import PolicySet
 
 
-class Services(msgspec.Struct, frozen=True, eq=False):
+class Services(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """What the handlers of one application share.
 
     Attributes:
@@ -26,6 +27,7 @@ class Services(msgspec.Struct, frozen=True, eq=False):
         contract: the OpenAPI document.
         batches: how many batches run at once.
         logger: takes what is to be logged.
+        drain: whether the service is about to stop.
     """
 
     settings: Settings
@@ -34,6 +36,7 @@ class Services(msgspec.Struct, frozen=True, eq=False):
     contract: Contract
     batches: Capacity
     logger: FilteringBoundLogger
+    drain: Drain
 
     @property
     def policies(self) -> PolicySet:

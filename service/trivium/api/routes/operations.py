@@ -15,7 +15,6 @@ from trivium.api.http.problems import ProblemError
 from trivium.api.http.responses import JSON, BytesResponse, json_response
 from trivium.api.openapi.document import API_VERSION
 from trivium.api.openapi.operation import PROMETHEUS, Operation, Reply, describes
-from trivium.api.reloader import PolicyReloader
 from trivium.api.routes.common import READ
 from trivium.api.services import services_of
 from trivium.api.telemetry.metrics import Metrics
@@ -117,10 +116,10 @@ async def live() -> ASGIApp:
 @route("/readyz", http_method=READ, produces=(JSON,), **describes(READY))
 async def ready(request: Request[Any, Any, Any], verbose: VerboseParameter = "false") -> ASGIApp:
     """Say whether the service can decide."""
-    reloader: PolicyReloader = services_of(request).reloader
-    checks = reloader.current.self_test()
-    _all_pass(checks)
-    return json_response(Readiness("ok", None if verbose == "false" else {**checks, **reloader.checks()}))
+    services = services_of(request)
+    checks = services.policies.self_test()
+    _all_pass({**checks, "drain": "the service is about to stop"} if services.drain.active else checks)
+    return json_response(Readiness("ok", None if verbose == "false" else {**checks, **services.reloader.checks()}))
 
 
 def _all_pass(checks: dict[str, str]) -> None:
