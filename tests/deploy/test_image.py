@@ -20,7 +20,8 @@ import pytest
 import toolbox
 
 
-pytestmark = pytest.mark.tool("buildah", "debootstrap")
+# One process builds the image, for all of them.
+pytestmark = [pytest.mark.e2e, pytest.mark.tool("buildah", "debootstrap"), pytest.mark.xdist_group("image")]
 
 # The base is kept between runs: it takes most of a minute to make.
 CACHE = toolbox.TOOLS / "image"

@@ -246,6 +246,7 @@ def load(url: str) -> Iterator[list[Load]]:
             thread.join()
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("put", [publish, mount])
 def test_under_load_no_request_fails_and_each_answer_comes_from_one_set(
     put: Callable[[Path, Files], None], tmp_path: Path
