@@ -7,9 +7,10 @@ MAX_EXAMPLES ?= 1000
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-PYTEST := $(BIN)/python -m pytest
+# A test with `xdist_group` shares its process with its group; more processes than that would only need more memory.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup
 
-.PHONY: run test check casebook bench openapi contract-fuzz tools lock clean help
+.PHONY: run test test-all check casebook bench openapi contract-fuzz tools lock clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -33,8 +34,11 @@ help: ## list the targets
 run: .venv/.run ## serve on HOST:PORT (127.0.0.1:8000)
 	@$(BIN)/trivium serve
 
-test: .venv/.dev ## run the tests; TRIVIUM_NO_SKIPS=1 makes a skipped test a failure
-	@$(PYTEST) $(ARGS)
+test: .venv/.dev ## run the tests that take seconds
+	@$(PYTEST) -m "not exhaustive and not e2e" $(ARGS)
+
+test-all: .venv/.dev ## run every test, with more random inputs; ARGS=--no-skips makes a skipped test a failure
+	@$(PYTEST) --hypothesis-profile=thorough $(ARGS)
 
 check: .venv/.dev ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

@@ -4,15 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 import trivium
 from api import serving
 from api.serving import Inside, Live
 
-
-settings.register_profile("api", deadline=None, max_examples=50)
-settings.load_profile("api")
 
 LIFECYCLES = """\
 1.0.0: {status: retired, successor: 2.0.0}

@@ -154,7 +154,7 @@ class Live:
         self._await_readiness()
 
     def _await_readiness(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while self.process.poll() is None and time.monotonic() < deadline:
             try:
                 if httpx.get(f"{self.url}/readyz").status_code == 200:
@@ -166,7 +166,7 @@ class Live:
 
     def lines(self, start: str = "", least: int = 0) -> list[Line]:
         """Return the lines of requests whose ids start so, once there are enough: an answer comes before its line."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         while True:
             whole = self._log.read_bytes().rpartition(b"\n")[0]
             found = [line for line in parse(whole) if line.get("request_id", "").startswith(start)]
@@ -177,7 +177,7 @@ class Live:
     def stop(self) -> int:
         """Ask the service to stop, and return its exit code."""
         self.process.terminate()
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=120)
 
 
 @contextmanager

@@ -5,13 +5,13 @@ import pty
 import re
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import toolbox
 from api.serving import TRIVIUM
+from waiting import LIMIT, is_open, until
 
 
 GUIDE = (toolbox.ROOT / "docs" / "authoring.md").read_text(encoding="utf-8").partition("\n# Reference\n")[0]
@@ -77,18 +77,12 @@ def serving(command: str, folder: Path, environment: dict[str, str], port: int) 
             ["sh", "-c", f"exec env {command}"], cwd=folder, env=environment, stdout=log, stderr=log
         )
     try:
-        deadline = time.monotonic() + 30
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.05)
+        until(lambda: is_open(port) or process.poll() is not None, (folder / "log").read_text)
+        assert process.poll() is None, (folder / "log").read_text()
         yield
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(LIMIT)
 
 
 def test_the_guide(tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 import trivium
+from api.serving import Inside, inside
 from trivium.cli import main
 
 
@@ -40,6 +41,13 @@ def environment(**more: str) -> dict[str, str]:
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in set(os.environ) - set(environment()):
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Inside]:
+    """Return the service, for what it has to say the same."""
+    with inside() as served:
+        yield served
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ import sys
 
 import pytest
 import yaml
+from click.shell_completion import ShellComplete
 
 import trivium
-from api.serving import inside
-from cli.conftest import COMMAND, Invoke, environment, on_terminal, run
+from api.serving import Inside
+from cli.conftest import COMMAND, Invoke, environment, on_terminal
 from trivium.cli import main
 
 
@@ -43,11 +44,10 @@ def test_only_serve_and_openapi_import_the_web_framework() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_version(invoke: Invoke) -> None:
+def test_version(invoke: Invoke, served: Inside) -> None:
     assert invoke("--version").stdout == f"trivium {trivium.__version__}\n"
     told = json.loads(invoke("version").stdout)
-    with inside() as served:
-        expected = served.client.get("/version").json()
+    expected = served.client.get("/version").json()
     assert told == {name: expected[name] for name in ("package", "python", "policies")}
     code, said = on_terminal("version", columns=120)
     assert code == 0
@@ -55,19 +55,18 @@ def test_version(invoke: Invoke) -> None:
     assert f"sha256:{told['policies'][0]['digest']}" in said
 
 
-def test_openapi_is_the_contract(invoke: Invoke) -> None:
-    with inside() as served:
-        for form, read in (("json", json.loads), ("yaml", yaml.safe_load)):
-            printed = invoke("openapi", "--format", form).stdout
-            assert printed == served.client.get(f"/openapi.{form}").text
-            assert read(printed)["openapi"].startswith("3.1")
+def test_openapi_is_the_contract(invoke: Invoke, served: Inside) -> None:
+    for form, read in (("json", json.loads), ("yaml", yaml.safe_load)):
+        printed = invoke("openapi", "--format", form).stdout
+        assert printed == served.client.get(f"/openapi.{form}").text
+        assert read(printed)["openapi"].startswith("3.1")
     assert invoke("openapi").stdout == invoke("openapi", "--format", "yaml").stdout
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_prints_a_script(shell: str) -> None:
-    done = run("completion", shell)
-    assert done.returncode == 0
+def test_completion_prints_a_script(invoke: Invoke, shell: str) -> None:
+    done = invoke("completion", shell)
+    assert done.exit_code == 0
     assert "_TRIVIUM_COMPLETE" in done.stdout
 
 
@@ -82,11 +81,16 @@ def test_completion_prints_a_script(shell: str) -> None:
     ],
 )
 def test_completion_offers_names(words: str, offered: str) -> None:
-    line = words.split()
-    more = {"_TRIVIUM_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(line) - 1)}
+    _, *before, incomplete = words.split()
+    completion = ShellComplete(main, {}, "trivium", "_TRIVIUM_COMPLETE")
+    assert offered in [item.value for item in completion.get_completions(before, incomplete)]
+
+
+def test_a_shell_is_offered_names() -> None:
+    more = {"_TRIVIUM_COMPLETE": "bash_complete", "COMP_WORDS": "trivium pol", "COMP_CWORD": "1"}
     kept = {name: value for name, value in environment().items() if not name.startswith("_TRIVIUM")}
     done = subprocess.run(COMMAND, capture_output=True, text=True, env=kept | more, check=False)
-    assert offered in [one.partition(",")[2] for one in done.stdout.splitlines()]
+    assert done.stdout == "plain,policy\n"
 
 
 def test_a_reader_that_goes_away_makes_no_noise() -> None:

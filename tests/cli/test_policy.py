@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api.serving import inside
+from api.serving import Inside
 from cli.conftest import INDEED, SHIPPED, Invoke, on_terminal, run
 from trivium import catalog
 
@@ -26,16 +26,14 @@ VERSION = ("version: 1.0.0", "version: 2.0.0")
         (["diff", "1", "1.0.0"], "/policies/1/diff/1.0.0"),
     ],
 )
-def test_json_is_that_of_the_api(invoke: Invoke, arguments: list[str], path: str) -> None:
-    with inside() as served:
-        assert json.loads(invoke("policy", *arguments).stdout) == served.client.get(path).json()
+def test_json_is_that_of_the_api(invoke: Invoke, served: Inside, arguments: list[str], path: str) -> None:
+    assert json.loads(invoke("policy", *arguments).stdout) == served.client.get(path).json()
 
 
-def test_the_json_of_a_map_is_that_of_the_api(invoke: Invoke) -> None:
+def test_the_json_of_a_map_is_that_of_the_api(invoke: Invoke, served: Inside) -> None:
     asked = {"x": "knowledge_need", "y": "labeled_examples", "profile": json.loads(INDEED)}
     mapped = invoke("policy", "map", "1", "--x", asked["x"], "--y", asked["y"], "--profile", "-", stdin=INDEED)
-    with inside() as served:
-        assert json.loads(mapped.stdout) == served.client.post("/policies/1/map", json=asked).json()
+    assert json.loads(mapped.stdout) == served.client.post("/policies/1/map", json=asked).json()
 
 
 def test_list_shows_the_default() -> None:

@@ -1,14 +1,13 @@
 """`trivium recommend`: words on a terminal, the API's JSON in a pipe, every mistake on a line of its own."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
 import trivium
-from api.serving import Inside, inside
+from api.serving import JSON, Inside
 from cli.conftest import INDEED, Invoke, on_terminal, run
 from trivium.recommendation import Recommendation
 
@@ -19,33 +18,21 @@ def indeed(tmp_path: Path) -> str:
     return str(tmp_path / "indeed.json")
 
 
-@pytest.fixture(scope="module")
-def api() -> Callable[..., bytes]:
-    def ask(body: str, **query: str) -> bytes:
-        with inside() as served:
-            return _post(served, body, query)
-
-    return ask
-
-
-def _post(served: Inside, body: str, query: dict[str, str]) -> bytes:
-    response = served.client.post(
-        "/recommend", content=body, params=query, headers={"Content-Type": "application/json"}
-    )
-    assert response.status_code == 200
-    return response.content
-
-
 @pytest.mark.parametrize("explain", ["full", "codes", "none"])
-def test_in_a_pipe_it_is_the_json_of_the_api(indeed: str, api: Callable[..., bytes], explain: str) -> None:
-    done = run("recommend", indeed, "--explain", explain)
-    assert done.returncode == 0
-    assert done.stdout.encode() == api(INDEED, explain=explain) + b"\n"
+def test_elsewhere_it_is_the_json_of_the_api(invoke: Invoke, served: Inside, indeed: str, explain: str) -> None:
+    answer = served.client.post("/recommend", content=INDEED, params={"explain": explain}, headers=JSON)
+    assert answer.status_code == 200
+    done = invoke("recommend", indeed, "--explain", explain)
+    assert done.exit_code == 0
+    assert done.stdout_bytes == answer.content + b"\n"
     assert not done.stderr
 
 
-def test_it_reads_standard_input(indeed: str) -> None:
-    assert run("recommend", "-", stdin=INDEED).stdout == run("recommend", indeed).stdout
+def test_in_a_pipe_it_reads_standard_input_and_writes_the_same(invoke: Invoke, indeed: str) -> None:
+    done = run("recommend", "-", stdin=INDEED)
+    assert done.returncode == 0
+    assert done.stdout == invoke("recommend", indeed).stdout
+    assert not done.stderr
 
 
 def test_on_a_terminal_it_is_words(indeed: str) -> None:

@@ -16,10 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from cli.conftest import COMMAND, environment, run
-
-
-START = 20.0
-DRAIN = 5.0
+from waiting import LIMIT, until
 
 
 def free_port() -> int:
@@ -28,7 +25,7 @@ def free_port() -> int:
     return port
 
 
-class ServedPolicy(NamedTuple):
+class Served(NamedTuple):
     """A running service and where its standard error goes."""
 
     process: subprocess.Popen[bytes]
@@ -36,17 +33,14 @@ class ServedPolicy(NamedTuple):
 
 
 @contextmanager
-def serving(port: int, folder: Path) -> Iterator[ServedPolicy]:
+def serving(port: int, folder: Path) -> Iterator[Served]:
     command = [*COMMAND, "serve", "--port", str(port)]
     with (folder / "out").open("wb") as out, (folder / "errors").open("wb") as errors:
         process = subprocess.Popen(command, stdout=out, stderr=errors, process_group=0, env=environment())
     try:
-        deadline = time.monotonic() + START
-        while status(port) != 200:
-            assert process.poll() is None, (folder / "errors").read_text(encoding="utf-8")
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        yield ServedPolicy(process, folder / "errors")
+        until(lambda: status(port) == 200 or process.poll() is not None)
+        assert process.poll() is None, (folder / "errors").read_text(encoding="utf-8")
+        yield Served(process, folder / "errors")
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -54,7 +48,7 @@ def serving(port: int, folder: Path) -> Iterator[ServedPolicy]:
 
 
 def status(port: int, path: str = "/livez") -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
     try:
         connection.request("GET", path)
         return connection.getresponse().status
@@ -70,7 +64,7 @@ def test_it_answers_and_stops_cleanly(
 ) -> None:
     with serving(free_port(), tmp_path) as served:
         send(served.process.pid, number)
-        assert served.process.wait(DRAIN) == 0
+        assert served.process.wait(LIMIT) == 0
     assert len(served.errors.read_text(encoding="utf-8").splitlines()) == 2
 
 
@@ -83,7 +77,7 @@ def test_a_stop_while_it_starts_is_not_missed(tmp_path: Path) -> None:
             assert process.stderr.readline().startswith(b"Trivium ")
             time.sleep(attempt / 40)
             process.terminate()
-            assert process.wait(DRAIN) == 0
+            assert process.wait(LIMIT) == 0
 
 
 def test_the_greeting_is_a_command_to_copy(tmp_path: Path) -> None:
@@ -94,7 +88,7 @@ def test_the_greeting_is_a_command_to_copy(tmp_path: Path) -> None:
         command = greeting[greeting.index("curl ") :]
         body = re.search(r"-d '(.*)'", command)
         assert body
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
         connection.request("POST", "/recommend", body[1], {"Content-Type": "application/json"})
         assert json.loads(connection.getresponse().read())["strategy"] == "fine_tuning"
         connection.close()
@@ -103,7 +97,7 @@ def test_the_greeting_is_a_command_to_copy(tmp_path: Path) -> None:
 def test_many_idle_connections_keep_nobody_out(tmp_path: Path) -> None:
     port = free_port()
     with serving(port, tmp_path):
-        idle = [http.client.HTTPConnection("127.0.0.1", port, timeout=5) for _ in range(100)]
+        idle = [http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT) for _ in range(100)]
         for connection in idle:
             connection.request("GET", "/livez")
             assert connection.getresponse().read()

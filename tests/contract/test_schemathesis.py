@@ -74,6 +74,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
         yield live
 
 
+@pytest.mark.e2e
 def test_the_served_service_keeps_the_contract_it_serves(served: Live, tmp_path: Path) -> None:
     contract = httpx.get(f"{served.url}/openapi.json").json()
     run = fuzz(contract, served.url, tmp_path, "--phases", "examples,coverage,fuzzing,stateful", "-n", "30")
@@ -129,6 +130,7 @@ LIES = {
 }
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(("lie", "found"), LIES.items(), ids=[lie.__name__ for lie in LIES])
 def test_a_contract_that_lies_is_found_out(
     served: Live, tmp_path: Path, lie: Callable[[Contract], None], found: str

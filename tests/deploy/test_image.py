@@ -20,7 +20,8 @@ import pytest
 import toolbox
 
 
-pytestmark = pytest.mark.tool("buildah", "debootstrap")
+# One process builds the image, for all of them.
+pytestmark = [pytest.mark.e2e, pytest.mark.tool("buildah", "debootstrap"), pytest.mark.xdist_group("image")]
 
 # The base is kept between runs: it takes most of a minute to make.
 CACHE = toolbox.TOOLS / "image"
@@ -170,7 +171,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     if not inside:
         process.kill()
     # Only after process 1 does `unshare` end, and only after all others does process 1.
-    process.wait(timeout=20)
+    process.wait(timeout=120)
 
 
 def members(namespace: str) -> list[int]:
@@ -185,7 +186,7 @@ def members(namespace: str) -> list[int]:
 
 def wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
     """Return once the service is ready; fail with its log when it never is."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(httpx.TransportError):
             if client.get("/readyz").is_success:
@@ -245,4 +246,4 @@ def test_a_container_leaves_no_process_behind(image: dict[str, Any], root: Path,
 def test_a_termination_signal_ends_it_with_success(container: Container) -> None:
     os.kill(container.pid, signal.SIGTERM)
 
-    assert container.process.wait(timeout=20) == 0
+    assert container.process.wait(timeout=120) == 0

@@ -1,4 +1,4 @@
-"""The switch TRIVIUM_NO_SKIPS=1, by which CI proves that every test ran, works."""
+"""The option --no-skips, by which CI proves that every test ran, works: in one process and in several."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ MODULES = {
 }
 
 
-def run_tests(folder: Path, switch: str) -> subprocess.CompletedProcess[str]:
+def run_tests(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the modules under this project's own configuration and conftest."""
     for name, text in MODULES.items():
         (folder / f"test_{name}.py").write_text(f"import pytest\n{text}\n")
@@ -34,26 +34,28 @@ def run_tests(folder: Path, switch: str) -> subprocess.CompletedProcess[str]:
         "conftest",
         "-p",
         "no:cacheprovider",
+        *options,
     ]
     return subprocess.run(
         [sys.executable, "-m", "pytest", *own, "--continue-on-collection-errors", folder],
         cwd=folder,
-        env={**os.environ, "TRIVIUM_NO_SKIPS": switch, "PYTHONPATH": str(toolbox.ROOT / "tests")},
+        env={**os.environ, "PYTHONPATH": str(toolbox.ROOT / "tests")},
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def test_without_the_switch_a_skip_is_a_skip(tmp_path: Path) -> None:
-    done = run_tests(tmp_path, switch="")
+def test_without_the_option_a_skip_is_a_skip(tmp_path: Path) -> None:
+    done = run_tests(tmp_path)
 
     assert "= 6 skipped, 1 xfailed in" in done.stdout.splitlines()[-1]
     assert done.returncode == 0
 
 
-def test_with_the_switch_every_skip_is_a_failure_that_gives_the_reason(tmp_path: Path) -> None:
-    done = run_tests(tmp_path, switch="1")
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_with_the_option_every_skip_is_a_failure_that_gives_the_reason(tmp_path: Path, processes: str) -> None:
+    done = run_tests(tmp_path, "-n", processes, "--no-skips")
 
     # What pytest cannot even collect it counts as an error; an expected failure is no skip.
     assert "= 4 failed, 1 xfailed, 2 errors in" in done.stdout.splitlines()[-1]

@@ -64,7 +64,7 @@ def test_paths_exist(page: Path) -> None:
 
 
 def test_settings_metrics_and_codes_exist() -> None:
-    settings = {PREFIX + name.upper() for name in Settings.__struct_fields__} | {PREFIX, "TRIVIUM_NO_SKIPS"}
+    settings = {PREFIX + name.upper() for name in Settings.__struct_fields__} | {PREFIX}
     documents = [served.policy.document for served in VERSIONS.values()]
     codes = {code for document in documents for code in document.codes}
     codes |= {warning.code for document in documents for warning in document.warnings} | {"POLICY_DEPRECATED"}

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,7 @@ from trivium.interview import every_interview
 from trivium.policy import Registry, load_directory
 from trivium.profile import COUNTS, FIELD_TEXTS, MOST, PAYBACK, VOCABULARY, Profile
 from trivium.recommendation import Recommendation
+from waiting import LIMIT, is_open, until
 
 
 ADDRESS = "http://127.0.0.1:8000"
@@ -297,11 +297,11 @@ def quickstart(word: str) -> str:
 
 
 def post(base: str) -> httpx.Response:
-    """Send the request that the quickstart shows to a service that may still be starting."""
+    """Send the request that the quickstart shows."""
     _, url, header, content_type, data, body = shlex.split(quickstart("curl"))
     assert (url, header, data) == (f"{ADDRESS}/recommend", "-H", "-d")
     name, _, value = content_type.partition(": ")
-    with httpx.Client(transport=httpx.HTTPTransport(retries=5), trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=LIMIT) as client:
         return client.post(url.replace(ADDRESS, base), content=body, headers={name: value})
 
 
@@ -342,9 +342,10 @@ def test_make_run_serves_the_request_until_it_is_told_to_stop(tmp_path: Path) ->
     try:
         url = printed_address(make, said)
         assert url == f"http://127.0.0.1:{port}"
+        until(lambda: is_open(port))
         assert not_as_shown(post(url)) == []
         make.terminate()
-        make.wait(timeout=10)
+        make.wait(LIMIT)
         # Signal 0 only asks whether the group of make and all that it started has anybody left.
         with pytest.raises(ProcessLookupError):
             os.killpg(make.pid, 0)
@@ -356,12 +357,12 @@ def test_make_run_serves_the_request_until_it_is_told_to_stop(tmp_path: Path) ->
 
 def printed_address(process: subprocess.Popen[bytes], said: Path) -> str:
     """Return the address that a service tells its reader."""
-    deadline = time.monotonic() + 20
-    while process.poll() is None and time.monotonic() < deadline:
-        if found := re.search(r"^Trivium \S+ on (\S+), ", said.read_text(), flags=re.MULTILINE):
-            return found[1]
-        time.sleep(0.05)
-    raise AssertionError(f"no address was printed (exit code {process.poll()}):\n{said.read_text()}")
+
+    def found() -> re.Match[str] | None:
+        assert process.poll() is None, said.read_text()
+        return re.search(r"^Trivium \S+ on (\S+), ", said.read_text(), flags=re.MULTILINE)
+
+    return until(found, said.read_text)[1]
 
 
 def missing(shown: Any, real: Any, place: str = "") -> list[str]:

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from api import serving
-from own_policies.publishing import INTERVAL, Watched, policy, publish
+from own_policies.publishing import Watched, policy, publish, watching
 
 
 @pytest.fixture
@@ -19,7 +17,6 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def watched(directory: Path, tmp_path: Path) -> Iterator[Watched]:
-    environment = {"TRIVIUM_POLICY_DIR": str(directory), "TRIVIUM_POLICY_RELOAD_SECONDS": INTERVAL}
-    with serving.live(tmp_path, **environment) as live, httpx.Client(base_url=live.url) as client:
-        yield Watched(live, client)
+def watched(directory: Path) -> Iterator[Watched]:
+    with watching(directory) as watched:
+        yield watched

@@ -1,22 +1,27 @@
 """Own policies as an operator publishes them, and what the service says of them."""
 
-import os
 import re
-import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import trivium
-from api.serving import TRIVIUM, Line, Live
-from trivium.policy import parse
+from api import serving
+from api.serving import Line
+from trivium.api.app import create_app
+from trivium.api.settings import Settings
+from trivium.errors import SettingsError
+from trivium.policy import PolicyError, parse
+from waiting import until
 
 
-INTERVAL = "0.05"
+INTERVAL = 0.05
 SHIPPED = (trivium.POLICIES / "adaptation-1.0.0.yaml").read_text(encoding="utf-8")
 
 Files = Mapping[str, str]
@@ -69,31 +74,27 @@ def mount(directory: Path, files: Files) -> None:
         former.rmdir()
 
 
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def refused(**environment: str) -> str:
-    """Start a service that must refuse to; return the message."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRIVIUM_")}
-    done = subprocess.run(
-        [TRIVIUM, "serve"], env=inherited | environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (done.returncode, done.stdout) == (4, "")
-    assert "Traceback" not in done.stderr
-    return done.stderr
+    """Make a service that must refuse to start; return what it says."""
+    with pytest.raises((PolicyError, SettingsError)) as caught:
+        create_app(Settings.from_environment(environment))
+    return str(caught.value)
+
+
+@contextmanager
+def watching(directory: Path, **settings: Any) -> Iterator["Watched"]:
+    """Run a service in this process that watches a directory."""
+    chosen = {"policy_dir": str(directory), "policy_reload_seconds": INTERVAL, **settings}
+    with serving.inside(directory, **chosen) as inside:
+        yield Watched(inside.client, lambda: serving.parse(inside.log))
 
 
 class Watched:
-    """A running service that watches a directory."""
+    """A running service that watches a directory, and a function that returns its log."""
 
-    def __init__(self, live: Live, client: httpx.Client) -> None:
-        self.live = live
+    def __init__(self, client: httpx.Client, log: Callable[[], Sequence[Line]]) -> None:
         self.client = client
+        self._log = log
 
     def served(self) -> dict[str, str]:
         """Return version to status."""
@@ -108,7 +109,7 @@ class Watched:
 
     def reloads(self) -> list[Line]:
         """Return what the log tells of reloads."""
-        return [line for line in self.live.lines() if line["event"] == "policy_reload"]
+        return [line for line in self._log() if line["event"] == "policy_reload"]
 
     def metric(self, name: str, **labels: str) -> list[float]:
         """Return the samples that have a name and labels."""
