@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,6 +19,7 @@ from trivium.api.settings import Settings
 pytestmark = pytest.mark.tool("helm")
 
 CHART = toolbox.ROOT / "helm" / "trivium"
+PROMETHEUS = toolbox.ROOT / "deploy" / "prometheus"
 LONG = "a-release-with-a-very-long-name-of-fifty-characters"
 OWN = {"own-1.0.0.yaml": "policy: own\nversion: 1.0.0\n", "own-1.0.0.yaml.sig": "c2ln\n"}
 KEYS = "# The team's.\na2V5\n"
@@ -29,6 +32,10 @@ CASES: dict[str, list[str]] = {
     "one pod or more": ["--set", "autoscaling.enabled=true,autoscaling.minReplicas=1"],
     "no budget": ["--set", "podDisruptionBudget.enabled=false"],
     "names": ["--set", "nameOverride=other,serviceAccount.create=false,serviceAccount.name=mine"],
+    "renamed": [
+        "--namespace", "production", "--set", "nameOverride=other,fullnameOverride=my-other",
+        "--set", "metrics.serviceMonitor.enabled=true,metrics.prometheusRule.enabled=true",
+    ],
     "long names": ["--set", f"fullnameOverride={'x' * 63},nameOverride={'y' * 63}"],
     "image": ["--set", f"image.digest=sha256:{'0' * 64},imagePullSecrets[0].name=registry"],
     "settings": [
@@ -320,16 +327,74 @@ def test_the_network_policy_lets_nothing_out_and_only_the_named_in() -> None:
 
 
 def test_the_chart_carries_the_alerts_of_the_deployment_folder() -> None:
-    (rule,) = of_kind("everything on", "PrometheusRule")
+    # To copy: cp deploy/prometheus/alerts.yml helm/trivium/files/alerts.yml
+    assert (CHART / "files" / "alerts.yml").read_text() == (PROMETHEUS / "alerts.yml").read_text()
 
-    assert rule["spec"] == yaml.safe_load((toolbox.ROOT / "deploy/prometheus/alerts.yml").read_text())
+
+def test_the_chart_is_whole_without_the_folders_around_it(tmp_path: Path) -> None:
+    assert [path for path in CHART.rglob("*") if path.is_symlink()] == []
+    toolbox.run("helm", "package", CHART, "--destination", tmp_path)
+    (package,) = tmp_path.glob("*.tgz")
+    packed = toolbox.run("helm", "template", "trivium", package, *CASES["everything on"]).stdout
+
+    assert list(filter(None, yaml.safe_load_all(packed))) == render("everything on")
 
 
-def test_the_job_that_the_alerts_look_for_is_that_of_the_monitor() -> None:
-    (monitor,) = of_kind("everything on", "ServiceMonitor")
-    (service,) = of_kind("everything on", "Service")
+def test_a_chart_that_has_lost_its_alerts_says_so(tmp_path: Path) -> None:
+    copy = shutil.copytree(CHART, tmp_path / "trivium")
+    (copy / "files" / "alerts.yml").unlink()
+    done = toolbox.run("helm", "template", "trivium", copy, *CASES["everything on"], check=False)
 
-    assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "trivium"
+    assert "the chart has lost its files/alerts.yml" in done.stderr
+
+
+@pytest.mark.tool("promtool")
+@pytest.mark.parametrize("tests", ["instances.yml", "objectives.yml"])
+def test_the_alerts_of_a_renamed_release_fire_as_those_of_the_folder_do(tests: str, tmp_path: Path) -> None:
+    (rule,) = of_kind("renamed", "PrometheusRule")
+    (monitor,) = of_kind("renamed", "ServiceMonitor")
+    (relabeling,) = monitor["spec"]["endpoints"][0]["relabelings"]
+    job = relabeling["replacement"]
+    # The operator gives each series the namespace that it was found in.
+    text = (PROMETHEUS / "tests" / tests).read_text().replace("../alerts.yml", "alerts.yml")
+    text = text.replace('job="trivium"', f'namespace="production", job="{job}"')
+    text = text.replace("job: trivium", f"namespace: production, job: {job}")
+
+    assert relabeling["targetLabel"] == "job"
+    assert job != "trivium"
+    (tmp_path / "alerts.yml").write_text(yaml.safe_dump(rule["spec"]))
+    (tmp_path / tests).write_text(text)
+    toolbox.run("promtool", "test", "rules", tmp_path / tests)
+
+
+@pytest.mark.tool("promtool")
+def test_the_alerts_of_a_release_look_at_no_other(tmp_path: Path) -> None:
+    (rule,) = of_kind("renamed", "PrometheusRule")
+    failing = 'method="POST", route="/recommend", status="500"'
+    series = {
+        # Healthy, but not production.
+        'up{namespace="staging", job="my-other", instance="a"}': "1x60",
+        # In production, failing, but another release.
+        'up{namespace="production", job="your-other", instance="b"}': "1x60",
+        f'http_requests_total{{namespace="production", job="your-other", instance="b", {failing}}}': "0+100x60",
+    }
+    (tmp_path / "alerts.yml").write_text(yaml.safe_dump(rule["spec"]))
+    (tmp_path / "test.yml").write_text(yaml.safe_dump({
+        "rule_files": ["alerts.yml"],
+        "evaluation_interval": "1m",
+        "tests": [{
+            "interval": "1m",
+            "input_series": [{"series": name, "values": values} for name, values in series.items()],
+            "promql_expr_test": [{
+                "expr": "count by (namespace, job, alertname) (ALERTS)",
+                "eval_time": "30m",
+                "exp_samples": [
+                    {"labels": '{namespace="production", job="my-other", alertname="TriviumAbsent"}', "value": 1}
+                ],
+            }],
+        }],
+    }))  # fmt: skip
+    toolbox.run("promtool", "test", "rules", tmp_path / "test.yml")
 
 
 def test_the_notes_and_the_test_ask_as_a_caller_would() -> None:
