@@ -310,6 +310,31 @@ def test_policies_that_contradict_each_other_are_refused(values: str, says: str)
     assert says in done.stderr
 
 
+@pytest.fixture
+def umbrella(tmp_path: Path) -> Path:
+    """Make a chart that has this one as a dependency with a condition."""
+    chart = {
+        "apiVersion": "v2",
+        "name": "umbrella",
+        "version": "1.0.0",
+        "dependencies": [
+            {"name": "trivium", "version": ">0.0.0", "condition": "trivium.enabled", "tags": ["advice"]},
+        ],
+    }
+    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(chart))
+    shutil.copytree(CHART, tmp_path / "charts" / "trivium")
+    return tmp_path
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_an_umbrella_chart_switches_it_on_and_off(umbrella: Path, enabled: bool) -> None:
+    values = {"global": {"region": "eu"}, "trivium": {"enabled": enabled, "replicaCount": 3}}
+    (umbrella / "values.yaml").write_text(yaml.safe_dump(values))
+    objects = list(filter(None, yaml.safe_load_all(toolbox.run("helm", "template", "all", umbrella).stdout)))
+
+    assert [one["spec"]["replicas"] for one in objects if one["kind"] == "Deployment"] == [3] * enabled
+
+
 def test_a_digest_wins_over_a_tag() -> None:
     assert {pod["containers"][0]["image"] for pod in pod_specs("image")} == {f"trivium@sha256:{'0' * 64}"}
     assert {pod["containers"][0]["image"] for pod in pod_specs("as it is")} == {f"trivium:{__version__}"}
@@ -430,7 +455,8 @@ def test_the_schema_is_closed_and_covers_every_value() -> None:
 
     def walk(values: dict[str, Any], part: dict[str, Any], path: str) -> None:
         assert part["additionalProperties"] is False, path
-        assert set(part["properties"]) - {"global"} == set(values), path
+        # The last two are what an umbrella chart gives to its dependencies.
+        assert set(part["properties"]) == set(values) | ({"global", "enabled"} if not path else set()), path
         for name, value in values.items():
             below = part["properties"][name]
             if "properties" in below:
