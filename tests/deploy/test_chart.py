@@ -46,6 +46,7 @@ CASES: dict[str, list[str]] = {
     ],
     "own policies": ["--set-json", f"policies={json.dumps({'files': OWN, 'keys': KEYS})}"],
     "a config map": ["--set", "policies.configMap=team-policies"],
+    "the cluster's user": ["--set", "runAsUser="],
     "placement": [
         "--set-json", 'podLabels={"team":"a"}', "--set-json", 'podAnnotations={"note":"b"}',
         "--set-json", 'nodeSelector={"disk":"ssd"}', "--set-json", 'tolerations=[{"operator":"Exists"}]',
@@ -68,6 +69,8 @@ REFUSED = {
     "image.digest=md5:0": "image/digest",
     "image.pullPolicy=Sometimes": "image/pullPolicy",
     "fullnameOverride=Trivium": "fullnameOverride",
+    "runAsUser=0": "runAsUser",
+    "runAsUser=nobody": "runAsUser",
     "settings.logLevel=loud": "settings/logLevel",
     "settings.logProfiles=perhaps": "settings/logProfiles",
     "settings.maxBatch=0": "settings/maxBatch",
@@ -105,8 +108,13 @@ def pod_specs(case: str) -> list[dict[str, Any]]:
     return [deployment["spec"]["template"]["spec"], *(pod["spec"] for pod in of_kind(case, "Pod"))]
 
 
-def weaknesses(pod: dict[str, Any]) -> list[str]:
-    """Return what the restricted Pod Security Standard, or this project beyond it, forbids in *pod*."""
+def weaknesses(pod: dict[str, Any], user: int | None = 65532) -> list[str]:
+    """Return what the restricted Pod Security Standard, or this project beyond it, forbids in *pod*.
+
+    Args:
+        pod: the specification of a pod.
+        user: whom it must run as; None where the cluster chooses.
+    """
     of_pod = pod.get("securityContext", {})
     containers = pod.get("initContainers", []) + pod["containers"]
     found = [
@@ -125,7 +133,7 @@ def weaknesses(pod: dict[str, Any]) -> list[str]:
             (own.get("privileged"), "is privileged"),
             (own.get("allowPrivilegeEscalation") is not False, "may gain privileges"),
             (own.get("runAsNonRoot") is not True, "may be root"),
-            (own.get("runAsUser") != 65532, "is not the image's user"),
+            (own.get("runAsUser") != user, "is not the user that was asked for"),
             (own.get("capabilities") != {"drop": ["ALL"]}, "keeps capabilities"),
             (own.get("seccompProfile") != {"type": "RuntimeDefault"}, "may make any system call"),
             (own.get("procMount", "Default") != "Default", "sees all of /proc"),
@@ -154,7 +162,24 @@ def test_kubernetes_takes_every_object(minor: str) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_pods_meet_the_restricted_standard(case: str) -> None:
     for pod in pod_specs(case):
-        assert weaknesses(pod) == []
+        assert weaknesses(pod, None if case == "the cluster's user" else 65532) == []
+
+
+@pytest.mark.parametrize(("case", "identity"), [
+    ("as it is", {"runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532}), ("the cluster's user", {}),
+])  # fmt: skip
+def test_the_cluster_may_choose_the_user(case: str, identity: dict[str, int]) -> None:
+    for pod in pod_specs(case):
+        assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}} | identity
+        assert all("runAsUser" not in container["securityContext"] for container in pod["containers"])
+
+
+def test_an_umbrella_chart_leaves_the_user_to_the_cluster(umbrella: Path) -> None:
+    (umbrella / "values.yaml").write_text(yaml.safe_dump({"trivium": {"runAsUser": ""}}))
+    text = toolbox.run("helm", "template", "all", umbrella).stdout
+
+    assert "runAsNonRoot: true" in text
+    assert not re.search("runAsUser|runAsGroup|fsGroup", text)
 
 
 WEAKER: dict[str, dict[str, Any]] = {

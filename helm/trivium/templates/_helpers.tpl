@@ -41,12 +41,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
-{{- /* The restricted Pod Security Standard, and a little more; nothing here is a value because nothing should weaken it. */}}
+{{- /* The restricted Pod Security Standard, and a little more; no value weakens it: without a user, root is still refused. */}}
 {{- define "trivium.podSecurityContext" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
+{{- with .Values.runAsUser }}
+runAsUser: {{ int64 . }}
+runAsGroup: {{ int64 . }}
+fsGroup: {{ int64 . }}
+{{- end }}
 seccompProfile:
   type: RuntimeDefault
 {{- end }}
