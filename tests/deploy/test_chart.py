@@ -30,6 +30,7 @@ CASES: dict[str, list[str]] = {
     "production": ["--values", str(CHART / "values-prod.yaml")],
     "one pod": ["--set", "replicaCount=1"],
     "one pod or more": ["--set", "autoscaling.enabled=true,autoscaling.minReplicas=1"],
+    "few busy pods": ["--set", "autoscaling.enabled=true,autoscaling.targetCPU=0.8,resources.requests.cpu=50m"],
     "no budget": ["--set", "podDisruptionBudget.enabled=false"],
     "names": ["--set", "nameOverride=other,serviceAccount.create=false,serviceAccount.name=mine"],
     "renamed": [
@@ -84,6 +85,8 @@ REFUSED = {
     "resources.limits.gpu=1": "resources/limits",
     "resources.limits.memory=lots": "resources/limits/memory",
     "autoscaling.minReplicas=0": "autoscaling/minReplicas",
+    "autoscaling.targetCPU=70%": "autoscaling/targetCPU",
+    "autoscaling.targetCPU=": "autoscaling/targetCPU",
     "podDisruptionBudget.maxUnavailable=0": "podDisruptionBudget/maxUnavailable",
     "shutdown.preStopSleepSeconds=0": "shutdown/preStopSleepSeconds",
     "metrics.serviceMonitor.interval=soon": "metrics/serviceMonitor/interval",
@@ -208,6 +211,21 @@ def test_either_the_autoscaler_or_the_deployment_sets_the_number_of_pods(case: s
     (deployment,) = of_kind(case, "Deployment")
 
     assert bool(of_kind(case, "HorizontalPodAutoscaler")) is ("replicas" not in deployment["spec"])
+
+
+def cores(quantity: str) -> float:
+    """Return a quantity of CPU as a number."""
+    return float(quantity.removesuffix("m")) / (1000 if quantity.endswith("m") else 1)
+
+
+@pytest.mark.parametrize(("case", "expected"), [("production", 0.6), ("everything on", 0.6), ("few busy pods", 0.8)])
+def test_the_autoscaler_waits_until_pods_use_most_of_the_core_that_each_can_use(case: str, expected: float) -> None:
+    (autoscaler,) = of_kind(case, "HorizontalPodAutoscaler")
+    (metric,) = autoscaler["spec"]["metrics"]
+
+    # Not a share of what the pods request: that is far less than they can use.
+    assert metric["resource"]["target"]["type"] == "AverageValue"
+    assert cores(metric["resource"]["target"]["averageValue"]) == expected
 
 
 @pytest.mark.parametrize("case", CASES)
