@@ -38,11 +38,13 @@ CASES: dict[str, list[str]] = {
         "--set", "metrics.serviceMonitor.enabled=true,metrics.prometheusRule.enabled=true",
     ],
     "long names": ["--set", f"fullnameOverride={'x' * 63},nameOverride={'y' * 63}"],
+    "fenced": ["--set", "networkPolicy.enabled=true"],
     "image": ["--set", f"image.digest=sha256:{'0' * 64},imagePullSecrets[0].name=registry"],
     "settings": [
         "--set", "settings.defaultPolicy=1.0.0,settings.logLevel=debug,settings.logProfiles=true",
         "--set", "settings.maxBodyBytes=10485760,extraEnv[0].name=TZ,extraEnv[0].value=UTC",
-        "--set", "shutdown.preStopSleepSeconds=30,shutdown.drainSeconds=60",
+        "--set", "shutdown.drainSeconds=30,shutdown.limitSeconds=60",
+        "--set", "settings.maxBatches=2,settings.maxConnections=1000000,settings.idleSeconds=400",
         "--set", f"settings.policyPins=1.0.0={'0' * 64}\\,2.0.0={'1' * 64},settings.policyReloadSeconds=30",
     ],
     "own policies": ["--set-json", f"policies={json.dumps({'files': OWN, 'keys': KEYS})}"],
@@ -56,6 +58,7 @@ CASES: dict[str, list[str]] = {
     ],
     "everything on": [
         "--set", "autoscaling.enabled=true,networkPolicy.enabled=true",
+        "--set-json", 'networkPolicy.metricsFrom=[{"podSelector":{"matchLabels":{"app":"prometheus"}}}]',
         "--set", "metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.labels.release=prometheus",
         "--set", "metrics.prometheusRule.enabled=true,metrics.prometheusRule.labels.release=prometheus",
     ],
@@ -88,7 +91,15 @@ REFUSED = {
     "autoscaling.targetCPU=70%": "autoscaling/targetCPU",
     "autoscaling.targetCPU=": "autoscaling/targetCPU",
     "podDisruptionBudget.maxUnavailable=0": "podDisruptionBudget/maxUnavailable",
-    "shutdown.preStopSleepSeconds=0": "shutdown/preStopSleepSeconds",
+    "settings.maxBatches=0": "settings/maxBatches",
+    "settings.maxConnections=1000001": "settings/maxConnections",
+    "settings.idleSeconds=0.5": "settings/idleSeconds",
+    "settings.managementPort=9000": "settings",
+    "shutdown.drainSeconds=0": "shutdown/drainSeconds",
+    "shutdown.drainSeconds=2.5": "shutdown/drainSeconds",
+    "shutdown.limitSeconds=3601": "shutdown/limitSeconds",
+    "shutdown.preStopSleepSeconds=5": "shutdown",
+    "networkPolicy.metricsFrom=monitoring": "networkPolicy/metricsFrom",
     "metrics.serviceMonitor.interval=soon": "metrics/serviceMonitor/interval",
     "topologySpreadConstraints[0].maxSkew=1": "topologySpreadConstraints/0",
     "securityContext.privileged=true": "securityContext",
@@ -104,6 +115,10 @@ def render(case: str, release: str = "trivium") -> list[dict[str, Any]]:
 
 def of_kind(case: str, kind: str) -> list[dict[str, Any]]:
     return [document for document in render(case) if document["kind"] == kind]
+
+
+def environment(container: dict[str, Any]) -> dict[str, str]:
+    return {entry["name"]: entry["value"] for entry in container["env"]}
 
 
 def pod_specs(case: str) -> list[dict[str, Any]]:
@@ -153,7 +168,7 @@ def test_helm_finds_no_lint(case: str) -> None:
 
 
 @pytest.mark.tool("kubernetes-validate")
-@pytest.mark.parametrize("minor", ["1.33", "1.35", "1.37"])
+@pytest.mark.parametrize("minor", ["1.27", "1.33", "1.37"])
 def test_kubernetes_takes_every_object(minor: str) -> None:
     # The operator's own kinds are not among the schemas of Kubernetes.
     objects = [
@@ -233,11 +248,9 @@ def test_what_selects_pods_selects_those_of_the_deployment_alone(case: str) -> N
     (deployment,) = of_kind(case, "Deployment")
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     selector = deployment["spec"]["selector"]["matchLabels"]
-    (service,) = of_kind(case, "Service")
-    selectors = [selector, service["spec"]["selector"]]
+    selectors = [selector, *(service["spec"]["selector"] for service in of_kind(case, "Service"))]
     selectors += [budget["spec"]["selector"]["matchLabels"] for budget in of_kind(case, "PodDisruptionBudget")]
     selectors += [policy["spec"]["podSelector"]["matchLabels"] for policy in of_kind(case, "NetworkPolicy")]
-    selectors += [monitor["spec"]["selector"]["matchLabels"] for monitor in of_kind(case, "ServiceMonitor")]
     spread = deployment["spec"]["template"]["spec"].get("topologySpreadConstraints", [])
     selectors += [constraint["labelSelector"]["matchLabels"] for constraint in spread]
 
@@ -261,17 +274,54 @@ def test_a_rollout_loses_no_request(case: str) -> None:
     (deployment,) = of_kind(case, "Deployment")
     pod = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    drain = int(environment(container)["TRIVIUM_DRAIN_SECONDS"])
+    limit = int(environment(container)["TRIVIUM_SHUTDOWN_SECONDS"])
 
     assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
-    assert sleep >= 5
-    assert pod["terminationGracePeriodSeconds"] >= sleep + 20
-    assert {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe")} == {"/livez"}
-    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert (drain, limit) == ((30, 60) if case == "settings" else (10, 20))
+    assert pod["terminationGracePeriodSeconds"] == drain + limit + 5
+    # The service itself goes on until it is out of rotation.
+    assert "lifecycle" not in container
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_probes_ask_the_port_that_callers_cannot_hold(case: str) -> None:
+    (container,) = pod_specs(case)[0]["containers"]
+    probes = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}
+
+    assert container["ports"] == [
+        {"name": "http", "containerPort": 8000}, {"name": "management", "containerPort": 9000},
+    ]  # fmt: skip
+    assert environment(container)["PORT"] == "8000"
+    assert environment(container)["TRIVIUM_MANAGEMENT_PORT"] == "9000"
+    assert probes == {
+        "startup": {"path": "/livez", "port": "management"},
+        "liveness": {"path": "/livez", "port": "management"},
+        "readiness": {"path": "/readyz", "port": "management"},
+    }
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_only_prometheus_is_led_to_the_management_port(case: str) -> None:
+    monitors = of_kind(case, "ServiceMonitor")
+    services = of_kind(case, "Service")
+    open_to_callers = [one for one in services if one["spec"].get("clusterIP") != "None"]
+
+    (service,) = open_to_callers
+    assert [port["targetPort"] for port in service["spec"]["ports"]] == ["http"]
+    assert len(services) == 1 + len(monitors)
+    for monitor in monitors:
+        selector = monitor["spec"]["selector"]["matchLabels"]
+        (chosen,) = [one for one in services if selector.items() <= one["metadata"]["labels"].items()]
+        (port,) = chosen["spec"]["ports"]
+        (endpoint,) = monitor["spec"]["endpoints"]
+        assert chosen is not service
+        assert (endpoint["port"], endpoint["path"]) == (port["name"], "/metrics")
+        assert port["targetPort"] == "management"
 
 
 @pytest.mark.parametrize("release", ["trivium", "my-trivium", "other", LONG])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", ["names", "renamed", "long names", "own policies", "everything on"])
 def test_names_fit(case: str, release: str) -> None:
     for document in render(case, release):
         metadata = document["metadata"]
@@ -284,16 +334,21 @@ def test_names_fit(case: str, release: str) -> None:
 
 def test_settings_arrive_as_they_are_written() -> None:
     (container,) = pod_specs("settings")[0]["containers"]
-    environment = {entry["name"]: entry["value"] for entry in container["env"]}
 
-    assert environment == {
+    assert environment(container) == {
         "HOST": "0.0.0.0",  # noqa: S104 - inside a pod
         "PORT": "8000",
+        "TRIVIUM_MANAGEMENT_PORT": "9000",
+        "TRIVIUM_DRAIN_SECONDS": "30",
+        "TRIVIUM_SHUTDOWN_SECONDS": "60",
         "TRIVIUM_DEFAULT_POLICY": "1.0.0",
         "TRIVIUM_LOG_LEVEL": "debug",
         "TRIVIUM_LOG_PROFILES": "true",
         "TRIVIUM_MAX_BODY_BYTES": "10485760",
         "TRIVIUM_MAX_BATCH": "1000",
+        "TRIVIUM_MAX_BATCHES": "2",
+        "TRIVIUM_MAX_CONNECTIONS": "1000000",
+        "TRIVIUM_IDLE_SECONDS": "400",
         "TRIVIUM_POLICY_PINS": f"1.0.0={'0' * 64},2.0.0={'1' * 64}",
         "TRIVIUM_POLICY_RELOAD_SECONDS": "30",
         "TZ": "UTC",
@@ -302,10 +357,15 @@ def test_settings_arrive_as_they_are_written() -> None:
 
 def test_the_settings_and_their_limits_are_those_of_the_service() -> None:
     settings = yaml.safe_load((CHART / "values.yaml").read_text())["settings"]
-    schema = json.loads((CHART / "values.schema.json").read_text())["properties"]["settings"]["properties"]
+    parts = json.loads((CHART / "values.schema.json").read_text())["properties"]
+    schema, shutdown = parts["settings"]["properties"], parts["shutdown"]["properties"]
     own = msgspec.json.schema(Settings)["$defs"]["Settings"]["properties"]
-    for path in ("policy_dir", "policy_keys"):  # follow from what is mounted
-        del own[path]
+    for fixed in ("policy_dir", "policy_keys", "management_port"):  # follow from mounts and ports of the pod
+        del own[fixed]
+    for name, value in {"drain_seconds": "drainSeconds", "shutdown_seconds": "limitSeconds"}.items():
+        limits = own.pop(name)
+        assert limits["minimum"] <= shutdown[value]["minimum"]
+        assert shutdown[value]["maximum"] <= limits["maximum"]
     names = {name: re.sub(r"_(.)", lambda match: match[1].upper(), name) for name in own}
 
     assert settings == {names[name]: getattr(Settings(), name) for name in own}
@@ -320,17 +380,17 @@ def test_the_settings_and_their_limits_are_those_of_the_service() -> None:
 ])  # fmt: skip
 def test_own_policies_are_mounted_where_the_service_looks(case: str, name: str, keys: str | None) -> None:
     (container,) = pod_specs(case)[0]["containers"]
-    environment = {entry["name"]: entry["value"] for entry in container["env"]}
+    variables = environment(container)
     mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
     sources = {volume["name"]: volume.get("configMap") for volume in pod_specs(case)[0]["volumes"]}
 
-    assert environment["TRIVIUM_POLICY_DIR"] == mounts["policies"]["mountPath"]
+    assert variables["TRIVIUM_POLICY_DIR"] == mounts["policies"]["mountPath"]
     assert sources.get("policies") == {"name": name}
     assert sources.get("policy-keys") == (keys and {"name": keys})
     if keys:
-        assert environment["TRIVIUM_POLICY_KEYS"] == mounts["policy-keys"]["mountPath"] + "/keys"
+        assert variables["TRIVIUM_POLICY_KEYS"] == mounts["policy-keys"]["mountPath"] + "/keys"
     else:
-        assert "TRIVIUM_POLICY_KEYS" not in environment
+        assert "TRIVIUM_POLICY_KEYS" not in variables
     # A mount by subPath would never change in a running pod.
     assert all("subPath" not in mount for mount in mounts.values())
     assert all(mount["readOnly"] for mount in mounts.values() if mount["name"] != "tmp")
@@ -383,15 +443,46 @@ def test_a_digest_wins_over_a_tag() -> None:
     assert {pod["containers"][0]["image"] for pod in pod_specs("as it is")} == {f"trivium:{__version__}"}
 
 
+def namespace(name: str) -> dict[str, Any]:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
+
+def allowed(policy: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return who may reach each port; a rule without sources lets everybody in."""
+    for rule in policy["spec"]["ingress"]:
+        assert rule["from"]
+    return {port["port"]: rule["from"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
+
+
 def test_the_network_policy_lets_nothing_out_and_only_the_named_in() -> None:
     (policy,) = of_kind("production", "NetworkPolicy")
 
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
     assert policy["spec"]["egress"] == []
-    (rule,) = policy["spec"]["ingress"]
-    assert {"podSelector": {}} in rule["from"]
-    assert {} not in rule["from"]
-    assert {"namespaceSelector": {}} not in rule["from"]
+    assert allowed(policy) == {
+        "http": [{"podSelector": {}}, namespace("ingress-nginx")],
+        "management": [namespace("monitoring")],
+    }
+
+
+def test_without_a_named_source_nobody_reads_the_metrics() -> None:
+    (policy,) = of_kind("fenced", "NetworkPolicy")
+
+    assert allowed(policy) == {"http": [{"podSelector": {}}]}
+
+
+def test_a_monitor_that_the_network_policy_would_keep_out_is_refused() -> None:
+    values = "networkPolicy.enabled=true,metrics.serviceMonitor.enabled=true"
+    done = toolbox.run("helm", "template", "trivium", CHART, "--set", values, check=False)
+
+    assert "metrics.serviceMonitor needs networkPolicy.metricsFrom" in done.stderr
+
+
+def test_a_source_that_would_be_everybody_is_refused() -> None:
+    values = 'networkPolicy={"enabled":true,"metricsFrom":[{}]}'
+    done = toolbox.run("helm", "template", "trivium", CHART, "--set-json", values, check=False)
+
+    assert "/networkPolicy/metricsFrom/0" in done.stderr
 
 
 def test_the_chart_carries_the_alerts_of_the_deployment_folder() -> None:

@@ -112,12 +112,33 @@ def test_the_first_failure_and_the_first_slow_answer_are_an_increase() -> None:
     assert any(one.name == "http_request_duration_seconds_count" for one in zeros)
 
 
-def test_compose_offers_every_setting_of_the_service_and_no_other() -> None:
+def compose_defaults() -> dict[str, str]:
+    """Return the service's variables where nobody sets any."""
     service = load("compose.yaml")["services"]["trivium"]
-    defaults = {name: re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", value) for name, value in service["environment"].items()}
+    return {name: re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", value) for name, value in service["environment"].items()}
+
+
+def test_compose_offers_every_setting_of_the_service_and_no_other() -> None:
+    defaults = compose_defaults()
+    port = {name: value for name, value in defaults.items() if name == "TRIVIUM_MANAGEMENT_PORT"}
 
     assert set(defaults) == {f"TRIVIUM_{field.upper()}" for field in Settings.__struct_fields__}
-    assert Settings.from_environment(defaults) == Settings()
+    assert Settings.from_environment(defaults) == Settings.from_environment(port)
+
+
+def test_prometheus_asks_the_management_port_which_compose_does_not_publish() -> None:
+    (scrape,) = load("prometheus/prometheus.yml")["scrape_configs"]
+    service = load("compose.yaml")["services"]["trivium"]
+
+    assert scrape["static_configs"] == [{"targets": [f"trivium:{compose_defaults()['TRIVIUM_MANAGEMENT_PORT']}"]}]
+    assert [port.rpartition(":")[2] for port in service["ports"]] == ["8000"]
+
+
+def test_compose_waits_until_the_service_has_stopped() -> None:
+    service = load("compose.yaml")["services"]["trivium"]
+    takes = [float(compose_defaults()[f"TRIVIUM_{name}_SECONDS"]) for name in ("DRAIN", "SHUTDOWN")]
+
+    assert float(service["stop_grace_period"].removesuffix("s")) >= sum(takes) + 5
 
 
 @pytest.mark.parametrize("name", load("compose.yaml")["services"])

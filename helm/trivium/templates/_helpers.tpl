@@ -35,6 +35,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- printf "%s-policy-keys" (include "trivium.fullname" . | trunc 51 | trimSuffix "-") }}
 {{- end }}
 
+{{- define "trivium.metrics" -}}
+{{- printf "%s-metrics" (include "trivium.fullname" . | trunc 51 | trimSuffix "-") }}
+{{- end }}
+
 {{- define "trivium.image" -}}
 {{- with .Values.image -}}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ default $.Chart.AppVersion .tag }}{{ end }}
