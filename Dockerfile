@@ -52,7 +52,8 @@ STOPSIGNAL SIGTERM
 # For Docker and Compose; Kubernetes ignores it and has probes of its own. Not urllib, which would ask a proxy.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python3", "-c", "\
 import http.client, os, sys; \
-service = http.client.HTTPConnection('127.0.0.1', int(os.environ['TRIVIUM_MANAGEMENT_PORT']), timeout=3); \
+port = int(os.environ['TRIVIUM_MANAGEMENT_PORT']) or int(os.environ['PORT']); \
+service = http.client.HTTPConnection('127.0.0.1', port, timeout=3); \
 service.request('GET', '/readyz'); \
 sys.exit(service.getresponse().status != 200)"]
 ENTRYPOINT ["trivium"]

@@ -136,12 +136,23 @@ def container(image: dict[str, Any], root: Path, tmp_path: Path) -> Iterator[Con
 
 
 @contextmanager
-def started(image: dict[str, Any], root: Path, log: Path, user: str = "") -> Iterator[Container]:
-    """Start what the image's configuration says, as its user or another, and wait until it is ready."""
+def started(
+    image: dict[str, Any], root: Path, log: Path, user: str = "", *, own_port: bool = True
+) -> Iterator[Container]:
+    """Start what the image's configuration says, and wait until it is ready.
+
+    Args:
+        image: the image's configuration.
+        root: its file system.
+        log: where its output goes.
+        user: whom to run it as; empty for the image's own user.
+        own_port: whether probes and metrics have a port of their own.
+    """
     # The ports are those of the host, so the image's own could be taken.
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         port, management_port = one.getsockname()[1], other.getsockname()[1]
-    ports = {"HOST": "127.0.0.1", "PORT": str(port), "TRIVIUM_MANAGEMENT_PORT": str(management_port)}
+    probed = management_port if own_port else port
+    ports = {"HOST": "127.0.0.1", "PORT": str(port), "TRIVIUM_MANAGEMENT_PORT": str(management_port if own_port else 0)}
     environment = variables(image) | ports
     namespaces = [toolbox.path("unshare"), "--mount", "--pid", "--fork"]
     sandbox = ["/bin/sh", "-c", SANDBOX, "sandbox", str(root), user or image["User"]]
@@ -151,7 +162,7 @@ def started(image: dict[str, Any], root: Path, log: Path, user: str = "") -> Ite
     try:
         with (
             httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
-            httpx.Client(base_url=f"http://127.0.0.1:{management_port}", trust_env=False) as management,
+            httpx.Client(base_url=f"http://127.0.0.1:{probed}", trust_env=False) as management,
         ):
             wait_until_ready(management, process, log)
             (child,) = children(process)
@@ -244,12 +255,15 @@ def test_machines_are_answered_on_their_own_port_alone(container: Container) -> 
     assert container.management.post("/recommend", json=PROFILE).status_code == httpx.codes.NOT_FOUND
 
 
-def test_the_health_check_says_whether_it_is_ready(image: dict[str, Any], root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("own_port", [True, False])
+def test_the_health_check_says_whether_it_is_ready(
+    image: dict[str, Any], root: Path, tmp_path: Path, own_port: bool
+) -> None:
     kind, *command = image["Healthcheck"]["Test"]
     check = [toolbox.path("chroot"), f"--userspec={image['User']}", str(root), *command]
     # A proxy of the network is not asked about the container itself.
     proxy = {"http_proxy": "http://127.0.0.1:9"}
-    with started(image, root, tmp_path / "log") as running:
+    with started(image, root, tmp_path / "log", own_port=own_port) as running:
         while_it_runs = subprocess.run(check, env=running.environment | proxy, capture_output=True, check=False)
     afterwards = subprocess.run(check, env=running.environment | proxy, capture_output=True, check=False)
 
