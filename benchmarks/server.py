@@ -7,9 +7,14 @@ python -m benchmarks.server fastapi PORT
 from __future__ import annotations
 
 import importlib
-import signal
 import sys
 from typing import Any
+
+from trivium.api.drain import Drain
+from trivium.api.server.options import Options
+from trivium.api.server.worker import Applications
+from trivium.api.telemetry.log import make_logger
+from trivium.cli.serve import run
 
 
 def bare(size: int) -> Any:
@@ -34,14 +39,7 @@ def fastapi() -> Any:
 def main(name: str, port: str, *arguments: str) -> None:
     """Run from the command line."""
     app = bare(int(arguments[0])) if name == "bare" else fastapi()
-
-    def application() -> Any:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})  # blocked in a starting worker
-        return app
-
-    command: Any = importlib.import_module("trivium.cli.serve")
-    command.application = application
-    command.serve.main(["--port", port])
+    run(Applications(app, None, Drain(), make_logger("info")), Options(host="127.0.0.1", port=int(port)))
 
 
 if __name__ == "__main__":

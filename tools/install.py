@@ -138,6 +138,8 @@ CATALOG = {
     "promtool": Tool(from_debian, "prometheus"),
     "buildah": Tool(from_debian, "buildah"),
     "debootstrap": Tool(from_debian, "debootstrap"),
+    "haproxy": Tool(from_debian, "haproxy"),
+    "nginx": Tool(from_debian, "nginx-light"),
     "shellcheck": Tool(from_debian, "shellcheck"),
     "bash": Tool(from_debian, "bash"),
     "curl": Tool(from_debian, "curl"),

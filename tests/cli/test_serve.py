@@ -141,6 +141,22 @@ def test_a_bad_setting_is_said_in_one_line(variable: str, value: str) -> None:
     assert not done.stdout
 
 
+def test_the_management_port_is_another() -> None:
+    port = str(free_port())
+    done = run("serve", PORT=port, TRIVIUM_MANAGEMENT_PORT=port)
+    assert done.returncode == 4
+    assert done.stderr == f"Error: TRIVIUM_MANAGEMENT_PORT: {port} is the port of the service itself\n"
+
+
+def test_a_management_port_in_use_is_said_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("serve", "--port", str(free_port()), TRIVIUM_MANAGEMENT_PORT=str(port))
+    assert done.returncode == 4
+    assert done.stderr.startswith(f"Error: cannot listen on 127.0.0.1 port {port}: Address already in use")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("variables", "code"),
     [({"PORT": "http"}, 2), ({"PORT": "0"}, 2), ({"HOST": "no such host"}, 4), ({"HOST": "192.0.2.1"}, 4)],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Annotated, Literal, Self
 
 import msgspec
@@ -18,7 +18,8 @@ PREFIX = "TRIVIUM_"
 
 _KUBERNETES = re.compile(r"TRIVIUM(_[A-Z0-9_]*)?_(SERVICE_(HOST|PORT).*|PORT(_.*)?)|TRIVIUM_PORT.*")
 """What Kubernetes injects into pods beside a service called trivium; not ours."""
-
+_PROTOCOLS = ("tcp://", "udp://", "sctp://")
+"""How Kubernetes begins the value of a variable that is called after a port."""
 
 _PIN = re.compile(r"(?P<version>\d+\.\d+\.\d+)\s*=\s*(?P<digest>[0-9a-f]{64})", re.ASCII)
 
@@ -36,6 +37,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         policy_pins: exactly what may be served, as `1.0.0=DIGEST,2.0.0=DIGEST`; empty for no such limit.
         policy_keys: file of the Ed25519 public keys that may sign own policies; empty where none need a signature.
         policy_reload_seconds: how often to look for changed policies; 0 for never.
+        management_port: where probes and metrics are answered, and then nowhere else; 0 for the service port.
+        max_connections: most connections of the service port at once, idle ones too.
+        idle_seconds: how long a connection may wait for its next request, or take over the headers of one.
+        drain_seconds: how long `/readyz` answers 503 and answers close their connections before the port is closed.
+        shutdown_seconds: how long running requests may take once the port is closed.
     """
 
     default_policy: Annotated[str, msgspec.Meta(max_length=64)] = ""
@@ -47,6 +53,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     policy_pins: Annotated[str, msgspec.Meta(max_length=65536)] = ""
     policy_keys: Annotated[str, msgspec.Meta(max_length=4096)] = ""
     policy_reload_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 5
+    management_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 16384
+    idle_seconds: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 80
+    drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0
+    shutdown_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 20
 
     @property
     def pins(self) -> dict[str, str]:
@@ -64,7 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         fields = {PREFIX + field.name.upper(): field for field in msgspec.structs.fields(cls)}
         values, problems = {}, []
         for name, text in environment.items():
-            if not name.startswith(PREFIX) or _KUBERNETES.fullmatch(name):
+            if not name.startswith(PREFIX) or _is_injected(name, text, fields):
                 continue
             if name not in fields:
                 problems.append(f"{name}: unknown setting{nearest_name(name, list(fields))}")
@@ -81,6 +92,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if problems:
             raise SettingsError("; ".join(problems))
         return cls(**values)
+
+
+def _is_injected(name: str, text: str, ours: Container[str]) -> bool:
+    """Say whether Kubernetes has set a variable; beside a service `trivium-management` it takes a name of ours."""
+    return bool(_KUBERNETES.fullmatch(name)) and (name not in ours or text.startswith(_PROTOCOLS))
 
 
 def _pins(text: str) -> dict[str, str]:

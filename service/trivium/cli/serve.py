@@ -1,14 +1,14 @@
-"""`trivium serve`: check everything first, then hand over to the server."""
+"""`trivium serve`: check everything first, then hand over to the supervisor."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import gc
 import os
 import signal
 import socket
-from functools import cache, partial
+import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -16,23 +16,20 @@ import msgspec
 
 import trivium
 from trivium.api.openapi.examples import INDEED
+from trivium.api.server.options import Options
+from trivium.api.server.supervisor import WorkerError, supervise
+from trivium.api.settings import Settings
 from trivium.cli.common import CANNOT_START, Failure
 from trivium.errors import SettingsError
 from trivium.policy import PolicyError
 
 
 if TYPE_CHECKING:
-    from litestar import Litestar
+    from trivium.api.server.worker import Applications
 
 
-CONNECTIONS = 1024
-"""Open connections at once; granian's `backpressure` counts connections, idle ones too, and lets further ones wait."""
-
-DRAIN_SECONDS = 20
-"""How long requests may take to finish after SIGTERM."""
-
-START_SECONDS = 0.25
-"""How long after the application the server has surely started."""
+STOP_SECONDS = 10.0
+"""How long a worker may take to stop beyond what it was given for its requests."""
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
@@ -43,64 +40,66 @@ STOPS = (signal.SIGTERM, signal.SIGINT)
 def serve(host: str, port: int) -> None:
     """Serve the API.
 
-    SIGTERM and Ctrl-C stop the service once running requests are answered.
+    SIGTERM and Ctrl-C stop the service once running requests are answered; a second one stops it at once.
     """
     for number in STOPS:
-        signal.signal(number, _stop)  # until the server sets its own; as PID 1 there is no default
-    address = _check_address(host, port)
+        signal.signal(number, _stop)  # as PID 1 there is no default
     try:
-        application()
+        settings = Settings.from_environment()
+        options = _options(settings, host, port)
+        applications = _applications(settings)
     except (SettingsError, PolicyError) as error:
         raise Failure(f"Error: {error}", CANNOT_START) from None
-    click.echo(_greeting(address, port), err=True)
-    _run(address, port)
+    click.echo(_greeting(options.host, port), err=True)
+    run(applications, options)
 
 
-@cache
-def application() -> Litestar:
-    """Return the application; made before the server forks, so that nothing is loaded twice and pages are shared."""
-    from trivium.api.app import create_app  # noqa: PLC0415 - only serving needs the web framework
+def run(applications: Applications, options: Options) -> None:
+    """Serve until told to stop, and end this process.
 
-    app = create_app()
-    app.on_startup.append(_listen_soon)
-    return app
+    Raises:
+        Failure: the worker ended though nobody told it to.
+    """
+    from trivium.api.server.worker import work  # noqa: PLC0415 - only serving needs the server
 
-
-def _listen_soon() -> None:
-    """Let the worker's pending signals through, once its server listens to them."""
-    asyncio.get_running_loop().call_later(START_SECONDS, signal.pthread_sigmask, signal.SIG_UNBLOCK, STOPS)
-
-
-def _run(address: str, port: int) -> None:
-    from granian import Granian  # noqa: PLC0415 - only serving needs the server
-    from granian.constants import HTTPModes, Interfaces, Loops  # noqa: PLC0415 - only serving needs the server
-    from granian.log import LogLevels  # noqa: PLC0415 - only serving needs the server
-
-    server = Granian(
-        "trivium.api.app:create_app",
-        address=address,
-        port=port,
-        interface=Interfaces.ASGI,
-        http=HTTPModes.http1,
-        loop=Loops.uvloop,
-        websockets=False,
-        backlog=CONNECTIONS,
-        backpressure=CONNECTIONS,
-        workers_kill_timeout=DRAIN_SECONDS,
-        log_access=False,
-        log_level=LogLevels.error,
-    )
-    os.register_at_fork(  # a worker that is told to stop before it serves would not notice: its signals wait
-        before=partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOPS),
-        after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOPS),
-    )
     gc.collect()
     gc.freeze()  # the collector would write to pages that the worker shares
+    patience = options.drain_seconds + options.shutdown_seconds + STOP_SECONDS
     try:
-        server.serve(target_loader=application, wrap_loader=False)
-    except SystemExit as stop:
-        if stop.code and not server.interrupt_signal:
-            raise Failure("Error: the worker ended unexpectedly; see the log above", CANNOT_START) from None
+        code = supervise(partial(work, applications, options), patience=patience)
+    except WorkerError as error:
+        raise Failure(f"Error: {error}", CANNOT_START) from None
+    sys.exit(code)
+
+
+def _applications(settings: Settings) -> Applications:
+    """Load everything before the worker is forked: it starts again quickly then, and shares memory."""
+    from trivium.api.app import create_app, create_management_app  # noqa: PLC0415 - only serving needs them
+    from trivium.api.drain import Drain  # noqa: PLC0415
+    from trivium.api.server.worker import Applications  # noqa: PLC0415
+    from trivium.api.telemetry.log import make_logger  # noqa: PLC0415
+
+    drain, logger = Drain(), make_logger(settings.log_level)
+    service = create_app(settings, logger=logger, drain=drain)
+    management = create_management_app(service) if settings.management_port else None
+    return Applications(service, management, drain, logger, service.lifespan)
+
+
+def _options(settings: Settings, host: str, port: int) -> Options:
+    if settings.management_port == port:
+        raise SettingsError(f"TRIVIUM_MANAGEMENT_PORT: {port} is the port of the service itself")
+    options = Options(
+        host=_check_address(host, port),
+        port=port,
+        management_port=settings.management_port,
+        max_connections=settings.max_connections,
+        idle_seconds=settings.idle_seconds,
+        drain_seconds=settings.drain_seconds,
+        shutdown_seconds=settings.shutdown_seconds,
+    )
+    if options.management_port:
+        _check_address(host, options.management_port)
+    return options
 
 
 def _stop(*_: object) -> None:

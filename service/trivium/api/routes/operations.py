@@ -10,6 +10,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
 import trivium
+from trivium.api.drain import Drain
 from trivium.api.http.negotiation import read_query, reply
 from trivium.api.http.problems import ProblemError
 from trivium.api.openapi.document import API_VERSION
@@ -110,10 +111,15 @@ async def live() -> Response[bytes]:
 
 @get("/readyz", **describes(READY))
 async def ready(
-    request: Request[Any, Any, Any], service: NamedDependency[Service], serving: NamedDependency[Serving]
+    request: Request[Any, Any, Any],
+    service: NamedDependency[Service],
+    serving: NamedDependency[Serving],
+    drain: NamedDependency[Drain],
 ) -> Response[bytes]:
     """Can the service decide."""
     query = read_query(request, ReadinessQuery)
+    if drain.active:
+        raise ProblemError("not-ready", "the service is about to stop", {"Retry-After": "5"})
     checks = service.self_test()
     _all_pass(checks)
     return reply(Readiness("ok", None if query.verbose == "false" else {**checks, **serving.checks()}))

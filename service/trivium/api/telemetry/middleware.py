@@ -21,6 +21,7 @@ from msgspec import UNSET
 
 from trivium.advisor import Advisor
 from trivium.api.arrivals import Arrivals
+from trivium.api.drain import Drain
 from trivium.api.reloader import Serving
 from trivium.api.routes.recommend import lifecycle_headers
 from trivium.api.telemetry import trace as tracing
@@ -55,6 +56,8 @@ LONGEST_PATH = 200
 LONGEST_METHOD = 20
 """Characters of what a caller chose freely that are logged."""
 
+_CLOSE = ((b"connection", b"close"),)
+
 _JSON_TYPES = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
 _ANY = frozenset({None, b"*/*", b"application/json"})
 
@@ -67,14 +70,25 @@ class Edge:
         serving: what decides.
         metrics: where requests and decisions are counted.
         logger: where the canonical lines go.
+        closing: tells when the service is about to stop.
         shortcut: whether to answer plain recommendations here; off only to prove that it changes nothing.
     """
 
-    def __init__(self, app: App, serving: Serving, metrics: Metrics, logger: Any, *, shortcut: bool = True) -> None:
+    def __init__(
+        self,
+        app: App,
+        serving: Serving,
+        metrics: Metrics,
+        logger: Any,
+        *,
+        closing: Drain,
+        shortcut: bool = True,
+    ) -> None:
         self._app = app
         self._serving = serving
         self._metrics = metrics
         self._logger = logger
+        self._closing = closing
         self._shortcut = shortcut
         self._with_values = serving.settings.log_profiles
         self._finished: list[_Exchange] = []
@@ -90,7 +104,7 @@ class Edge:
         headers = _headers(scope["headers"])
         trace = tracing.read(headers)
         state = scope["state"] = {**scope.get("state", {}), "request_id": trace.request_id}
-        exchange = _Exchange(scope, receive, send, self._arrivals, trace)
+        exchange = _Exchange(scope, receive, send, self._arrivals, trace, self._closing)
         self._metrics.requests.in_progress += 1
         try:
             if self._shortcut and self._is_plain(scope, headers):
@@ -187,6 +201,7 @@ class _Exchange:
 
     __slots__ = (
         "_arrivals",
+        "_closing",
         "ended",
         "failure",
         "method",
@@ -201,7 +216,15 @@ class _Exchange:
         "unread",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, arrivals: Arrivals, trace: tracing.Trace) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        arrivals: Arrivals,
+        trace: tracing.Trace,
+        closing: Drain,
+    ) -> None:
         self.start = perf_counter()
         self.method: str = scope["method"]
         self.scope: Scope = {**scope, "method": "GET"} if self.method == "HEAD" else scope
@@ -213,6 +236,7 @@ class _Exchange:
         self.pass_on = send
         self.take = receive
         self._arrivals = arrivals
+        self._closing = closing
         self.unread: bytes | None = None
         self.failure: InvalidInputError | None = None
 
@@ -245,7 +269,7 @@ class _Exchange:
             if refused:
                 await self._read_on()
             message["headers"] = [*message.get("headers", ()), *self.begin(message["status"])]
-            if refused and self.more:
+            if refused and self.more and not self._closing.active:
                 message["headers"].append((b"connection", b"close"))
         elif self.method == "HEAD" and message["type"] == "http.response.body":
             message["body"] = b""
@@ -258,6 +282,7 @@ class _Exchange:
             *self.trace.headers,
             (b"x-content-type-options", b"nosniff"),
             (b"server-timing", b"app;dur=%.3f" % ((perf_counter() - self.start) * 1000)),
+            *(_CLOSE if self._closing.active else ()),
         ]
 
     def end(self) -> None:
