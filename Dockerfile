@@ -31,7 +31,8 @@ ENV PATH=/opt/trivium/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HOST=0.0.0.0 \
-    PORT=8000
+    PORT=8000 \
+    TRIVIUM_MANAGEMENT_PORT=9000
 
 ARG VERSION=unknown
 ARG REVISION=unknown
@@ -45,9 +46,15 @@ LABEL org.opencontainers.image.title="Trivium" \
 
 # A number, because Kubernetes cannot tell from a name that it is not root.
 USER 65532:65532
-EXPOSE 8000
+# The service, and what machines ask for: /livez, /readyz and /metrics. The second is for no caller from outside.
+EXPOSE 8000 9000
 STOPSIGNAL SIGTERM
-# Whoever runs the image asks /livez and /readyz itself; Kubernetes ignores this instruction anyway.
-HEALTHCHECK NONE
+# For Docker and Compose; Kubernetes ignores it and has probes of its own. Not urllib, which would ask a proxy.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python3", "-c", "\
+import http.client, os, sys; \
+port = int(os.environ['TRIVIUM_MANAGEMENT_PORT']) or int(os.environ['PORT']); \
+service = http.client.HTTPConnection('127.0.0.1', port, timeout=3); \
+service.request('GET', '/readyz'); \
+sys.exit(service.getresponse().status != 200)"]
 ENTRYPOINT ["trivium"]
 CMD ["serve"]

@@ -48,6 +48,8 @@ class Container(NamedTuple):
     """A running service."""
 
     client: httpx.Client
+    management: httpx.Client
+    environment: dict[str, str]
     process: subprocess.Popen[bytes]
     pid: int
 
@@ -135,24 +137,44 @@ def container(image: dict[str, Any], root: Path, tmp_path: Path) -> Iterator[Con
 
 
 @contextmanager
-def started(image: dict[str, Any], root: Path, log: Path) -> Iterator[Container]:
-    """Start what the image's configuration says, as its user, and wait until it is ready."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = dict(entry.split("=", 1) for entry in image["Env"]) | {"HOST": "127.0.0.1", "PORT": str(port)}
+def started(
+    image: dict[str, Any], root: Path, log: Path, user: str = "", *, own_port: bool = True
+) -> Iterator[Container]:
+    """Start what the image's configuration says, and wait until it is ready.
+
+    Args:
+        image: the image's configuration.
+        root: its file system.
+        log: where its output goes.
+        user: whom to run it as; empty for the image's own user.
+        own_port: whether probes and metrics have a port of their own.
+    """
+    # The ports are those of the host, so the image's own could be taken.
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        port, management_port = one.getsockname()[1], other.getsockname()[1]
+    probed = management_port if own_port else port
+    ports = {"HOST": "127.0.0.1", "PORT": str(port), "TRIVIUM_MANAGEMENT_PORT": str(management_port if own_port else 0)}
+    environment = variables(image) | ports
     namespaces = [toolbox.path("unshare"), "--mount", "--pid", "--fork"]
-    sandbox = ["/bin/sh", "-c", SANDBOX, "sandbox", str(root), image["User"]]
+    sandbox = ["/bin/sh", "-c", SANDBOX, "sandbox", str(root), user or image["User"]]
     command = [*namespaces, *sandbox, *image["Entrypoint"], *image["Cmd"]]
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
-            wait_until_ready(client, process, log)
+        with (
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
+            httpx.Client(base_url=f"http://127.0.0.1:{probed}", trust_env=False) as management,
+        ):
+            wait_until_ready(management, process, log)
             (child,) = children(process)
-            yield Container(client, process, child)
+            yield Container(client, management, environment, process, child)
     finally:
         stop(process)
+
+
+def variables(image: dict[str, Any]) -> dict[str, str]:
+    """Return the environment that the image sets."""
+    return dict(entry.split("=", 1) for entry in image["Env"])
 
 
 def children(process: subprocess.Popen[bytes]) -> list[int]:
@@ -200,7 +222,8 @@ def test_the_image_says_what_it_is(image: dict[str, Any]) -> None:
 
     assert image["User"] == "65532:65532"
     assert image["StopSignal"] == "SIGTERM"
-    assert image["Healthcheck"] == {"Test": ["NONE"]}
+    assert set(image["ExposedPorts"]) == {"8000/tcp", "9000/tcp"}
+    assert (variables(image)["PORT"], variables(image)["TRIVIUM_MANAGEMENT_PORT"]) == ("8000", "9000")
     assert (labels["version"], labels["revision"], labels["created"]) == ("1.2.3", "abc", "2026-01-01T00:00:00Z")
 
 
@@ -224,6 +247,37 @@ def test_it_recommends(container: Container) -> None:
 
     assert answer.status_code == httpx.codes.OK
     assert answer.json()["strategy"] in {"prompt_engineering", "rag", "fine_tuning", "rag_and_fine_tuning"}
+
+
+def test_machines_are_answered_on_their_own_port_alone(container: Container) -> None:
+    for path in ("/livez", "/readyz", "/metrics"):
+        assert container.management.get(path).status_code == httpx.codes.OK
+        assert container.client.get(path).status_code == httpx.codes.NOT_FOUND
+    assert container.management.post("/recommend", json=PROFILE).status_code == httpx.codes.NOT_FOUND
+
+
+@pytest.mark.parametrize("own_port", [True, False])
+def test_the_health_check_says_whether_it_is_ready(
+    image: dict[str, Any], root: Path, tmp_path: Path, own_port: bool
+) -> None:
+    kind, *command = image["Healthcheck"]["Test"]
+    check = [toolbox.path("chroot"), f"--userspec={image['User']}", str(root), *command]
+    # A proxy of the network is not asked about the container itself.
+    proxy = {"http_proxy": "http://127.0.0.1:9"}
+    with started(image, root, tmp_path / "log", own_port=own_port) as running:
+        while_it_runs = subprocess.run(check, env=running.environment | proxy, capture_output=True, check=False)
+    afterwards = subprocess.run(check, env=running.environment | proxy, capture_output=True, check=False)
+
+    assert kind == "CMD"
+    assert (while_it_runs.returncode, while_it_runs.stderr) == (0, b"")
+    assert afterwards.returncode == 1
+
+
+def test_it_runs_as_any_user_that_a_cluster_chooses(image: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    with started(image, root, tmp_path / "log", user="1000650000:0") as running:
+        answer = running.client.post("/recommend", json=PROFILE)
+
+    assert answer.status_code == httpx.codes.OK
 
 
 def test_it_runs_as_nobody_in_particular(container: Container) -> None:

@@ -35,18 +35,24 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- printf "%s-policy-keys" (include "trivium.fullname" . | trunc 51 | trimSuffix "-") }}
 {{- end }}
 
+{{- define "trivium.metrics" -}}
+{{- printf "%s-metrics" (include "trivium.fullname" . | trunc 51 | trimSuffix "-") }}
+{{- end }}
+
 {{- define "trivium.image" -}}
 {{- with .Values.image -}}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ default $.Chart.AppVersion .tag }}{{ end }}
 {{- end }}
 {{- end }}
 
-{{- /* The restricted Pod Security Standard, and a little more; nothing here is a value because nothing should weaken it. */}}
+{{- /* The restricted Pod Security Standard, and a little more; no value weakens it: without a user, root is still refused. */}}
 {{- define "trivium.podSecurityContext" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
+{{- with .Values.runAsUser }}
+runAsUser: {{ int64 . }}
+runAsGroup: {{ int64 . }}
+fsGroup: {{ int64 . }}
+{{- end }}
 seccompProfile:
   type: RuntimeDefault
 {{- end }}
