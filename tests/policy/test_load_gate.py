@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from trivium.policy import Field, PolicyError, Problem, compile_policy, load_policy
-from trivium.policy.engine.compiled import NODE_LIMIT
+from trivium.policy.engine.diagram import LIMITS
 from trivium.policy.engine.tables import ENTRY_LIMIT
 
 
@@ -445,7 +445,7 @@ WIDE = table(
 
 
 @pytest.mark.parametrize(
-    ("tables", "limit"), [("".join((*PAIRWISE, ANY)), f"{NODE_LIMIT} nodes"), (WIDE, f"{ENTRY_LIMIT} entries")]
+    ("tables", "limit"), [("".join((*PAIRWISE, ANY)), f"{LIMITS.nodes} nodes"), (WIDE, f"{ENTRY_LIMIT} entries")]
 )
 def test_a_policy_that_grows_beyond_a_limit_is_refused_instead_of_compiled(tables: str, limit: str) -> None:
     text = equalities(tables)
