@@ -542,6 +542,7 @@ def test_the_alerts_of_a_release_look_at_no_other(tmp_path: Path) -> None:
     (tmp_path / "test.yml").write_text(yaml.safe_dump({
         "rule_files": ["alerts.yml"],
         "evaluation_interval": "1m",
+        "group_eval_order": ["trivium-objectives", "trivium-alerts"],
         "tests": [{
             "interval": "1m",
             "input_series": [{"series": name, "values": values} for name, values in series.items()],
