@@ -346,6 +346,7 @@ def test_settings_arrive_as_they_are_written() -> None:
         "TRIVIUM_LOG_LEVEL": "debug",
         "TRIVIUM_LOG_PROFILES": "true",
         "TRIVIUM_MAX_BODY_BYTES": "10485760",
+        "TRIVIUM_BODY_SECONDS": "30",
         "TRIVIUM_MAX_BATCH": "1000",
         "TRIVIUM_MAX_BATCHES": "2",
         "TRIVIUM_MAX_CONNECTIONS": "1000000",
