@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeAlias
@@ -10,6 +11,8 @@ from typing import Any, TypeAlias
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
+
+from trivium.api.server.handshakes import find_listener, ignore_new
 
 
 Scope: TypeAlias = dict[str, Any]
@@ -93,6 +96,8 @@ class Listener:
 
     def __init__(self, app: App, host: str, port: int, *, connections: int, idle_seconds: float) -> None:
         self.requests = RunningRequests(app)
+        self._port = port
+        self._socket: socket.socket | None = None
         self._server = Server(
             self.requests,
             address=host,
@@ -106,13 +111,25 @@ class Listener:
             log_enabled=False,
         )
 
-    def open(self) -> asyncio.Task[None]:
+    async def open(self) -> asyncio.Task[None]:
         """Start to listen; return what ends once the listener and all its connections are closed."""
         self._serving = asyncio.create_task(self._server.serve())
+        while not self._serving.done():
+            self._socket = find_listener(self._port)
+            if self._socket is not None:
+                break
+            await asyncio.sleep(POLL_SECONDS)
         return self._serving
+
+    def close_softly(self) -> None:
+        """Let no new connection begin; `close` is to follow after `handshakes.SECONDS`."""
+        if self._socket is not None:
+            ignore_new(self._socket)
 
     def close(self) -> None:
         """Stop to listen; requests that are running go on, and idle connections are closed."""
+        if self._socket is not None:
+            self._socket.close()
         self._server.stop()  # type: ignore[no-untyped-call]  # granian gives it no types
 
     async def finish(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import uvloop
 
 from trivium.api.drain import Drain
+from trivium.api.server import handshakes
 from trivium.api.server.listener import App, Listener
 from trivium.api.server.options import MANAGEMENT_CONNECTIONS, Options, allow_connections
 
@@ -73,11 +74,13 @@ async def _serve(applications: Applications, options: Options) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the supervisor blocks it until here
     service, *others = _listeners(applications, options)
     async with applications.lifespan():
-        serving = {listener.open() for listener in (service, *others)}
+        serving = [await listener.open() for listener in (service, *others)]
         for ended in await _first(stop.asked, *serving):
             ended.result()
         applications.drain.begin()
         await _first(stop.at_once, seconds=options.drain_seconds)
+        service.close_softly()
+        await _first(stop.at_once, seconds=handshakes.SECONDS)
         service.close()
         finishing = asyncio.create_task(service.finish())
         await _first(stop.at_once, finishing, seconds=options.shutdown_seconds)
