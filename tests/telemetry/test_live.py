@@ -2,8 +2,9 @@
 
 import logging
 import os
-import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -77,6 +78,7 @@ def test_a_reader_that_stalls_holds_up_nothing(tmp_path: Path) -> None:
     os.close(reading)
 
 
+@pytest.mark.e2e
 def test_a_reader_that_goes_on_gets_whole_lines(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "log")
     reading = os.open(tmp_path / "log", os.O_RDONLY | os.O_NONBLOCK)
@@ -100,6 +102,7 @@ def test_a_full_disk_costs_the_lines_only(tmp_path: Path) -> None:
         assert served.stop() == 0
 
 
+@pytest.mark.e2e
 def test_a_reader_that_leaves_costs_the_lines_only(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "log")
     reading = os.open(tmp_path / "log", os.O_RDONLY | os.O_NONBLOCK)
@@ -119,20 +122,30 @@ def test_a_stop_writes_what_is_queued(tmp_path: Path) -> None:
         assert paths[paths.index("/livez") :] == ["/livez"] * 500
 
 
-def test_what_the_server_logs_is_json_as_well(tmp_path: Path) -> None:
-    with serving.live(tmp_path) as served:
-        children = Path(f"/proc/{served.process.pid}/task/{served.process.pid}/children")
-        os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
-        wait_for(lambda: b"library_log" in (tmp_path / "log").read_bytes())
-        (line, *_) = [line for line in parse((tmp_path / "log").read_bytes()) if line["event"] == "library_log"]
-        assert (line["level"], line["logger"]) == ("error", "_granian")
-        assert "worker" in line["message"]
+LIBRARIES = """
+import logging.config
+from trivium.api.telemetry.log import library_logging, make_logger
+from trivium.api.telemetry.log_writer import LogWriter
+logging.config.dictConfig(library_logging(make_logger("info", LogWriter())))
+for name in ("asyncio", "_granian", "granian.access"):
+    logging.getLogger(name).error("%s failed", name, exc_info=OSError("why"))
+"""
+
+
+def test_what_libraries_log_is_json_as_well() -> None:
+    done = subprocess.run([sys.executable, "-c", LIBRARIES], capture_output=True, check=True, timeout=120)
+    assert [line["message"] for line in parse(done.stdout)] == [
+        "asyncio failed",
+        "_granian failed",
+        "granian.access failed",
+    ]
+    assert done.stderr == b""
 
 
 @pytest.mark.parametrize(("level", "named"), [(logging.ERROR, "error"), (35, "warning"), (70, "critical")])
 def test_records_of_libraries_keep_level_logger_message_and_exception(tmp_path: Path, level: int, named: str) -> None:
     with (tmp_path / "log").open("wb") as file:
-        library = logging.Logger("a.library")
+        library = logging.Logger("a.library")  # noqa: LOG001 - apart from those of this process
         library.addHandler(LibraryLogHandler(make_logger("info", LogWriter(file.fileno()))))
         library.log(level, "it %s", "broke", exc_info=ValueError("why"))
         library.debug("a detail")
