@@ -86,7 +86,7 @@ def watching(directory: Path, **settings: Any) -> Iterator["Watched"]:
     """Run a service in this process that watches a directory."""
     chosen = {"policy_dir": str(directory), "policy_reload_seconds": INTERVAL, **settings}
     with serving.inside(directory, **chosen) as inside:
-        yield Watched(inside.client, lambda: serving.parse(inside.log.getvalue()))
+        yield Watched(inside.client, lambda: serving.parse(inside.log))
 
 
 class Watched:
