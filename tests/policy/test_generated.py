@@ -16,7 +16,7 @@ from reference import Cell, Reference, holds
 from trivium.policy import Policy, Problem, compile_policy, diff, flips, margin, prove, unknowns
 
 
-laws = settings(max_examples=200)
+laws = settings()
 Pair = tuple[Policy, Reference]
 
 
