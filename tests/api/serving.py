@@ -78,7 +78,7 @@ class Inside:
     @property
     def log(self) -> bytes:
         """The log, up to the last request answered."""
-        assert self.writer.flush(10)
+        assert self.writer.flush(120)
         return os.pread(self.file.fileno(), 1 << 30, 0)
 
     def line(self, response: httpx.Response) -> Line:

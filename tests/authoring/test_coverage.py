@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 import generators
 import toolbox
@@ -50,7 +50,6 @@ def test_counts_are_those_of_trying_every_cell() -> None:
 
 
 @given(generators.documents())
-@settings(max_examples=60)
 def test_counts_of_any_policy_are_those_of_trying_every_cell(document: generators.Part) -> None:
     example = {"id": "one", "strategy": "stay", "profile": {}}
     policy = compile_policy(generators.text({**document, "tests": [example]}))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import generators
@@ -106,7 +106,6 @@ def test_the_tables_decide_as_the_policy_does(path: Path) -> None:
 
 
 @given(generators.documents(), st.integers(0, 2**32))
-@settings(max_examples=100)
 def test_the_tables_of_any_policy_decide_as_it_does(document: generators.Part, seed: int) -> None:
     agree(compile_policy(generators.text(document)), 40, seed)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import generators
@@ -114,7 +114,6 @@ def test_a_profile_s_path_stands_out(path: Path) -> None:
 
 
 @given(generators.documents())
-@settings(max_examples=50)
 def test_any_policy_can_be_drawn(document: generators.Part) -> None:
     policy = compile_policy(generators.text(document))
     cell, _ = policy.read_profile({})
@@ -158,7 +157,6 @@ def test_draw_reads_a_profile_with_its_costs(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(5, 40)), min_size=1, max_size=15), st.data())
-@settings(max_examples=100)
 def test_no_two_boxes_of_a_layer_overlap(given_boxes: list[tuple[int, int]], data: st.DataObject) -> None:
     layers = {key: (layer, float(size)) for key, (layer, size) in enumerate(given_boxes)}
     pairs = [(one, other) for one in layers for other in layers if layers[one][0] < layers[other][0]]

@@ -35,6 +35,7 @@ def test_lookups_diagram_and_reference_agree_in_strategy_and_fired_rules_on_ever
     assert cells == POLICY.cells == 1_259_712
 
 
+@pytest.mark.exhaustive
 def test_counting_gives_the_number_of_cells_per_strategy() -> None:
     counts = POLICY.diagrams.count(POLICY.root)
     assert counts == {answer: REFERENCE.answers.count(answer) for answer in range(len(REFERENCE.strategies))}

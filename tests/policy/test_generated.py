@@ -28,7 +28,7 @@ from trivium.policy import (
 )
 
 
-laws = settings(max_examples=200)
+laws = settings()
 Pair = tuple[Policy, Reference]
 
 

@@ -4,7 +4,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import generators
@@ -42,7 +42,6 @@ def test_every_pair_of_inputs_of_the_shipped_policy(profile: dict[str, Any]) -> 
                 assert strategy == slow.state(bands)[0]["strategy"]
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(generators.documents(), st.data())
 def test_random_policies(document: generators.Part, data: st.DataObject) -> None:
     policy, slow = compile_policy(generators.text(document)), reference.Reference(generators.text(document))

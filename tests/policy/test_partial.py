@@ -22,6 +22,8 @@ from trivium.policy import flips, load_policy, margin, unknowns
 from trivium.profile import VOCABULARY
 
 
+pytestmark = pytest.mark.exhaustive
+
 FILE = trivium.POLICIES / "adaptation-1.0.0.yaml"
 POLICY = load_policy(FILE.read_text(encoding="utf-8"), FILE.name, VOCABULARY)
 SLOW = reference.shipped("1.0.0")

@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import generators
@@ -50,7 +50,6 @@ def test_every_interview_settles_and_on_average_half_of_the_inputs_are_never_ask
 
 
 @given(generators.documents())
-@settings(max_examples=50)
 def test_every_interview_ends_with_the_strategy_of_all_cells_that_fit_it(document: generators.Part) -> None:
     policy = compile_policy(generators.text(document))
     left = {field.name: answers_to(field) for field in policy.inputs}
