@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -22,9 +22,8 @@ from benchmarks.cases import Cases
 from benchmarks.load import Load
 from benchmarks.processes import Usage, usage
 from benchmarks.rows import Row, at_least, at_most, compared, median_ratio
-from trivium import POLICIES, Advisor
-from trivium.policy import Registry, load_directory
-from trivium.profile import VOCABULARY, parse_profile
+from trivium import catalog
+from trivium.profile import parse_profile
 
 
 CONNECTIONS = 32
@@ -71,11 +70,14 @@ class Server:
             return False
         return status in {200, 404}
 
-    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes]:
         """Send one request."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=WAIT)
+        sent = {"Content-Type": "application/json"} if body else {}
         try:
-            connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+            connection.request(method, path, body, {**sent, **(headers or {})})
             response = connection.getresponse()
             return response.status, response.read()
         finally:
@@ -84,7 +86,7 @@ class Server:
 
 def rows() -> Iterator[Row]:
     """Measure."""
-    advisor = Advisor(Registry(load_directory(POLICIES, VOCABULARY)).deciding(VERSION))
+    advisor = catalog.shipped().advisor(VERSION)
     cases = Cases(advisor.policy, seed=4)
     first = cases.distinct(CELLS, cases.mixed)
     profiles = [_encode(cases.again(fields)) for _ in range(PROFILES // CELLS) for fields in first]
@@ -98,8 +100,8 @@ def rows() -> Iterator[Row]:
         size = sum(sizes) // len(sizes)
         bare, _ = stack.enter_context(serving(_rival("bare", str(size)), folder))
         fastapi, _ = stack.enter_context(serving(_rival("fastapi"), folder))
-        trivium, _ = stack.enter_context(serving(_trivium(), folder))
-        working, _ = stack.enter_context(serving(_trivium(), folder))  # apart: new cells push out what is kept
+        trivium, _ = stack.enter_context(serving(trivium_command(), folder))
+        working, _ = stack.enter_context(serving(trivium_command(), folder))  # apart: new cells push out what is kept
         agree(trivium, fastapi, profiles[:100])
         yield from loads(
             {
@@ -118,7 +120,7 @@ def starting(folder: Path) -> Row:
     """Time the service from process start to ready."""
     took = []
     for _ in range(STARTS):
-        with serving(_trivium(), folder) as (_, seconds):
+        with serving(trivium_command(), folder) as (_, seconds):
             took.append(seconds)
     return at_most("service ready: process start to the first 200 on /readyz", median(took), 1, " s")
 
@@ -155,8 +157,13 @@ def loads(runs: dict[str, tuple[Server, str, Path]], load: str) -> Iterator[Row]
         return f"{median(per_second[name]):.0f} vs {median(per_second[other]):.0f} requests/s"
 
     yield Row(f"POST /recommend at {CONNECTIONS} connections: {load}", "")
-    yield at_least("  throughput vs a bare handler", ratio("trivium", "bare"), 0.5, both("trivium", "bare"))
-    yield at_least("  throughput vs FastAPI and pydantic", ratio("trivium", "fastapi"), 3, both("trivium", "fastapi"))
+    yield at_least(
+        "  throughput vs a bare handler, new numbers in cells seen before",
+        ratio("trivium", "bare"),
+        0.4,
+        both("trivium", "bare"),
+    )
+    yield at_least("  throughput vs FastAPI and pydantic", ratio("trivium", "fastapi"), 4, both("trivium", "fastapi"))
     yield compared(
         "  throughput vs FastAPI and pydantic sending Trivium's cached bytes",
         ratio("trivium", "fastapi, cached"),
@@ -175,9 +182,10 @@ def loads(runs: dict[str, tuple[Server, str, Path]], load: str) -> Iterator[Row]
         "x",
         ", ".join(f"{name} {median(getattr(one, name) for one in found['trivium']):.2f} ms" for name in ("p50", "p99")),
     )
-    yield compared(
+    yield at_least(
         "  throughput vs a bare handler, every profile in a cell never seen",
         ratio("trivium, never seen", "bare"),
+        0.2,
         both("trivium, never seen", "bare"),
     )
 
@@ -192,28 +200,47 @@ def memory(server: Server) -> Iterator[Row]:
     yield at_most("resident memory of the serving process after the load", used.largest, 90, " MiB", shared)
 
 
-@contextmanager
-def serving(command: list[str], folder: Path) -> Iterator[tuple[Server, float]]:
-    """Run a server on a free port, its output going to a file; give it with the seconds until it was ready."""
+def free_port() -> int:
+    """Return a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def serving(
+    command: list[str], folder: Path, environment: Mapping[str, str] | None = None, management: int = 0
+) -> Iterator[tuple[Server, float]]:
+    """Run a server on a free port, its output going to a file; give it with the seconds until it was ready.
+
+    Args:
+        command: the command line; `{port}` stands for the port.
+        folder: where the output goes.
+        environment: further variables.
+        management: the port to ask for readiness; 0 for the server's own.
+    """
+    port = free_port()
     log = folder / f"{port}.log"
     start = perf_counter()
     with (
         log.open("wb") as output,
         subprocess.Popen(  # noqa: S603 - our own commands
-            [part.format(port=port) for part in command], stdout=output, stderr=subprocess.STDOUT, env=ENVIRONMENT
+            [part.format(port=port) for part in command],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=ENVIRONMENT | dict(environment or {}),
         ) as process,
     ):
         try:
-            server = Server(process, port)
-            yield server, server.wait(start, log)
+            ready = Server(process, management or port).wait(start, log)
+            yield Server(process, port), ready
         finally:
             process.terminate()
 
 
-def _trivium() -> list[str]:
+def trivium_command() -> list[str]:
+    """Return the command line that serves Trivium."""
     return [str(Path(sys.executable).with_name("trivium")), "serve", "--port", "{port}"]
 
 

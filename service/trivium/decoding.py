@@ -21,6 +21,9 @@ from trivium.errors import FieldError, InvalidInputError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+MAX_SUGGESTED = 10
+"""How many unknown fields of an object get the nearest name; looking for one takes a third of a millisecond."""
+
 
 def decode_json(body: bytes) -> Any:
     """Decode JSON of any form; numbers beyond all bounds become infinite.
@@ -78,10 +81,13 @@ def check(data: Any, kind: type[msgspec.Struct], pointer: str = "", *, suggest: 
         yield FieldError("wrong_type", f"expected an object, got {_named(data)}", pointer=pointer)
         return
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    unknown = 0
     for name, value in data.items():
         at = f"{pointer}/{_escaped(str(name))}"
         if name not in fields:
-            yield FieldError("unknown_field", f"unknown field{_suggest(str(name), fields, near=suggest)}", pointer=at)
+            unknown += 1
+            near = suggest and unknown <= MAX_SUGGESTED
+            yield FieldError("unknown_field", f"unknown field{_suggest(str(name), fields, near=near)}", pointer=at)
         elif (nested := _struct(fields[name].type)) is not None and value is not None:
             yield from check(value, nested, at, suggest=suggest)
         else:
