@@ -53,7 +53,7 @@ def test_without_the_option_a_skip_is_a_skip(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("processes", ["0", "2"])
+@pytest.mark.parametrize("processes", ["0", pytest.param("2", marks=pytest.mark.e2e)])
 def test_with_the_option_every_skip_is_a_failure_that_gives_the_reason(tmp_path: Path, processes: str) -> None:
     done = run_tests(tmp_path, "-n", processes, "--no-skips")
 
