@@ -16,7 +16,7 @@ from trivium.advisor import Advisor
 from trivium.errors import FieldError, InvalidInputError, TriviumError
 from trivium.policy import Policy, PolicyError, Registry, RetiredPolicyError, UnknownPolicyError, load_directory
 from trivium.profile import VOCABULARY, Profile, make_profile
-from trivium.recommendation import Explain, Recommendation
+from trivium.recommendation import Recommendation, View
 
 
 __version__ = "0.1.0"
@@ -25,15 +25,12 @@ POLICIES = Path(__file__).parent / "policies"
 """The directory of the policies that ship with the package."""
 
 
-def recommend(
-    profile: Mapping[str, Any] | Profile, *, policy: str | None = None, explain: Explain = "full"
-) -> Recommendation:
+def recommend(profile: Mapping[str, Any] | Profile, *, policy: str | None = None) -> Recommendation:
     """Recommend a strategy for a use case, by the policies that ship with the package.
 
     Args:
         profile: the use case; fields left out, or None, are unknown.
         policy: `1.0.0`, `1` for the newest 1.x, or `latest`; None for the newest active version.
-        explain: how much of the rationale to give.
 
     Raises:
         InvalidInputError: the profile is wrong; names every bad field.
@@ -41,7 +38,7 @@ def recommend(
         RetiredPolicyError: the policy decides no more.
     """
     checked = make_profile(profile)
-    return _advisor(_registry().deciding(policy).version).recommend(checked, explain)
+    return _advisor(_registry().deciding(policy).version).recommend(checked)
 
 
 @cache
@@ -57,7 +54,6 @@ def _advisor(version: str) -> Advisor:
 __all__ = [
     "POLICIES",
     "Advisor",
-    "Explain",
     "FieldError",
     "InvalidInputError",
     "Policy",
@@ -68,6 +64,7 @@ __all__ = [
     "RetiredPolicyError",
     "TriviumError",
     "UnknownPolicyError",
+    "View",
     "__version__",
     "recommend",
 ]

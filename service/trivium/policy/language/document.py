@@ -66,6 +66,7 @@ class Input(_Part, frozen=True):
         check: how to find out the value.
         cuts: for numbers: band to its lowest value, ascending.
         values: for all else: the bands as a list of values, or band to value.
+        phrases: per band a clause that is true in it; `{band}` in one is the band's lowest number, `{band-1}` one less.
         unit: what the number counts.
         derived_from: the profile field that the input is computed from.
     """
@@ -76,6 +77,7 @@ class Input(_Part, frozen=True):
     check: Check
     cuts: dict[Name, int | float] | None = None
     values: list[Name] | dict[Name, str | bool] | None = None
+    phrases: dict[Name, Text] = {}
     unit: str = ""
     derived_from: str | None = None
 
@@ -147,12 +149,16 @@ class Code(_Part, frozen=True):
         effect: what it says of the lever.
         message: the reason, for people.
         source: the sources it rests on.
+        short: the reason as a clause, for summaries and for the line that says why a lever is not adopted.
+        opens: for a code that speaks against a lever: what would open it.
     """
 
     lever: str
     effect: Literal["supports", "opposes", "blocks", "informs"]
     message: Text
     source: Annotated[list[str], msgspec.Meta(min_length=1)]
+    short: Text | None = None
+    opens: Text | None = None
 
 
 class Statement(_Part, frozen=True):

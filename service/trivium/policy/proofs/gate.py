@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from trivium.policy.engine.compiled import Policy, outcome_among
 from trivium.policy.engine.diagram import FALSE, TRUE, Root
 from trivium.policy.errors import Problem
+from trivium.policy.language import texts
 from trivium.policy.language.document import UNMEASURED, Promise
 from trivium.policy.language.parser import Path
 from trivium.policy.language.references import promise_form
@@ -20,7 +21,8 @@ def prove(policy: Policy) -> list[Problem]:
     problems = list(_tables(policy))
     if problems:  # the other proofs speak of strategies, which an incomplete policy does not have everywhere
         return problems
-    return [*_strategies(policy), *_unmeasured(policy), *_promises(policy), *_examples(policy)]
+    proofs = [*_strategies(policy), *_unmeasured(policy), *_promises(policy), *_examples(policy)]
+    return [*proofs, *texts.check(policy.parsed)]
 
 
 def _tables(policy: Policy) -> Iterator[Problem]:
