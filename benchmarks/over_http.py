@@ -25,6 +25,7 @@ from benchmarks.rows import Row, at_least, at_most, compared, median_ratio
 from trivium import POLICIES, Advisor
 from trivium.policy import Registry, load_directory
 from trivium.profile import VOCABULARY, parse_profile
+from trivium.rendering import Renderer
 
 
 CONNECTIONS = 32
@@ -85,10 +86,11 @@ class Server:
 def rows() -> Iterator[Row]:
     """Measure."""
     advisor = Advisor(Registry(load_directory(POLICIES, VOCABULARY)).deciding(VERSION))
+    renderer = Renderer(advisor)
     cases = Cases(advisor.policy, seed=4)
     first = cases.distinct(CELLS, cases.mixed)
     profiles = [_encode(cases.again(fields)) for _ in range(PROFILES // CELLS) for fields in first]
-    sizes = sorted(len(advisor.answer(parse_profile(body))[0]) for body in profiles)
+    sizes = sorted(len(renderer.json(parse_profile(body))[0]) for body in profiles)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         seen, unseen = folder / "seen", folder / "unseen"

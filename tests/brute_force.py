@@ -3,26 +3,55 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations, product
-from math import log2
+from math import log2, prod
 from typing import TypeAlias
 
-from reference import Cell, Reference
+from reference import Cell, Reference, holds
 
 
 Flip: TypeAlias = tuple[int, tuple[tuple[int, int], ...], bool]
 
 
-def questions(slow: Reference, cell: Cell, known: Sequence[bool]) -> list[tuple[int, tuple[int, ...]]]:
-    """Rank the unknown inputs that can matter, each with the strategies it is pivotal for."""
+Question: TypeAlias = tuple[int, tuple[int, ...], tuple[tuple[int, tuple[int, ...]], ...]]
+"""An input, the strategies it is pivotal for, and per stated band the strategies that are then reachable."""
+
+
+def questions(slow: Reference, cell: Cell, known: Sequence[bool]) -> list[Question]:
+    """Rank the unknown inputs that can matter."""
     answers = {one: slow.answer(one) for one in slow.completions(cell, known)}
     ranked = []
     for at in (at for at, given in enumerate(known) if not given):
         others = {one: {answers[(*one[:at], band, *one[at + 1 :])] for band in slow.stated[at]} for one in answers}
         if pivotal := {answer for one, answer in answers.items() if others[one] != {answer}}:
-            split = [Counter(answer for one, answer in answers.items() if one[at] == band) for band in slow.stated[at]]
-            expected = [sum(map(measure, split)) / len(split) for measure in (len, entropy)]
-            ranked.append((round(expected[0], 9), round(expected[1], 9), at, tuple(sorted(pivotal))))
-    return [(at, pivotal) for *_, at, pivotal in sorted(ranked)]
+            split = []
+            for band in slow.stated[at]:
+                here: Counter[int] = Counter()
+                for one, answer in answers.items():
+                    if one[at] == band:
+                        here[answer] += prod(slow.weights[at][band] for at, band in enumerate(one) if not known[at])
+                split.append(here)
+            reachable = tuple((band, tuple(sorted(here))) for band, here in zip(slow.stated[at], split, strict=True))
+            ranked.append((*worth(slow, at, cell, known, split), at, tuple(sorted(pivotal)), reachable))
+    return [(at, pivotal, reachable) for *_, at, pivotal, reachable in sorted(ranked)]
+
+
+def worth(
+    slow: Reference, at: int, cell: Cell, known: Sequence[bool], split: Sequence[Counter[int]]
+) -> tuple[bool, float, float]:
+    """Return what questions are ranked by: pointless or not, expected strategies, and expected entropy."""
+    weights = [slow.weights[at][band] for band in slow.stated[at]]
+    expected = [
+        round(sum(weight * measure(here) for weight, here in zip(weights, split, strict=True)) / sum(weights), 9)
+        for measure in (len, entropy)
+    ]
+    return (pointless(slow, at, cell, known), expected[0], expected[1])
+
+
+def pointless(slow: Reference, at: int, cell: Cell, known: Sequence[bool]) -> bool:
+    names = list(slow.inputs)
+    asked_when = slow.inputs[names[at]].get("asked_when", {})
+    state = {name: slow.bands[other][cell[other]] for other, name in enumerate(names) if known[other]}
+    return not holds({name: wanted for name, wanted in asked_when.items() if name in state}, state)
 
 
 def flips(slow: Reference, cell: Cell, limit: int = 99) -> set[Flip]:

@@ -50,7 +50,17 @@ def inputs(draw: DrawFn) -> dict[str, Part]:
         cells *= len(bands) + unmeasured
         part["when_unknown"] = "unmeasured" if unmeasured else draw(st.sampled_from(list(bands)))
         part["phrases"] = {band: f"{name} is {band}" for band in bands_of(part)}
+        if draw(st.booleans()):
+            part["likelihood"] = draw(st.dictionaries(st.sampled_from(list(bands)), st.integers(1, 9)))
         found[name] = part
+    for name, part in found.items():
+        others = {other: bands_of(one) for other, one in found.items() if other != name}
+        if draw(st.booleans()) and others:
+            part["asked_when"] = draw(conditions(others))
+        if part["changed_by"] == "action":
+            part["better"] = draw(st.sampled_from(("more", "fewer", "none")))
+            if others and part["better"] != "none" and draw(st.booleans()):
+                part["changing_needs"] = draw(conditions(others))
     return found
 
 
@@ -108,12 +118,16 @@ def assembled(given: dict[str, Part], drawn: dict[str, Part]) -> Part:
     """Put a policy together; an unread input or an unused code would be a mistake, and stays out."""
     read = {name for table in drawn.values() for name in table["inputs"]}
     codes = [code for table in drawn.values() for rule in table["rules"] for code in rule.get("because", ())]
+    given = {name: dict(part) for name, part in given.items() if name in read}
+    for part in given.values():
+        for key in {"asked_when", "changing_needs"} & part.keys():
+            part[key] = {name: wanted for name, wanted in part[key].items() if name in read}
     return {
         "policy": "generated",
         "version": "1.0.0",
         "title": "Generated",
         "sources": {"S1": {"title": "None", "year": 2026}},
-        "inputs": {name: part for name, part in given.items() if name in read},
+        "inputs": given,
         "strategies": {name: name for name in STRATEGIES},
         "levers": {"legs": {"label": "Legs", "always": True}},
         "tables": drawn,

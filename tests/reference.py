@@ -33,6 +33,10 @@ class Reference:
         self.stated: list[range] = [
             range(len(start), len(bands)) for start, bands in zip(starts, self.bands, strict=True)
         ]
+        self.weights: list[list[int]] = [
+            [int(spec.get("likelihood", {}).get(band, 1)) for band in bands]
+            for spec, bands in zip(self.inputs.values(), self.bands, strict=True)
+        ]
         self.strides = [prod(map(len, self.bands[at + 1 :])) for at in range(len(self.bands))]
         self._rows = cache(self._row)
 

@@ -83,7 +83,7 @@ _EXACT = Context(prec=10_000, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, I
 
 
 class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """What a use case costs, as far as it is known: USD, prices per 1M tokens. Your numbers override every assumption."""
+    """What a use case costs, as far as it is known: USD, prices per 1M tokens. Your numbers override assumptions."""
 
     model: Annotated[Name | None, Meta(description="The model that is prompted now; its name finds its prices.")] = None
     tuned_model: Annotated[
@@ -156,7 +156,7 @@ class Economics(msgspec.Struct, frozen=True):
     payback: Annotated[
         Payback | None,
         Meta(
-            description="The band of it: under 3 months, under 12, more, or never; `slow` too when the model lives no longer."
+            description="The band of it: under 3 months, under 12, more, or never; also `slow` beyond the model's life."
         ),
     ]
     break_even_requests_per_day: Annotated[
@@ -391,7 +391,8 @@ def _clause(
 ) -> str:
     """Say when training pays back, as a clause."""
     if payback is None:
-        return f"it is not known when training would pay back, because {', '.join(missing)} is missing"
+        verb = "is" if len(missing) == 1 else "are"
+        return f"it is not known when training would pay back, because {', '.join(missing)} {verb} missing"
     if months is None:
         return "training never pays back, because it saves no money"
     shown = f"{months:,.0f}" if months >= _ROUNDED else f"{months.quantize(Decimal('0.1'), ROUND_DOWN):,}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:  # the recommendation shows itself as a page, so it imports this module
     from trivium.economics import Economics
-    from trivium.recommendation import Flip, Question, Recommendation
+    from trivium.recommendation import Flip, Labels, Question, Recommendation
 
 
 class Item(NamedTuple):
@@ -51,7 +51,7 @@ def outline(made: Recommendation, command: str = "") -> Outline:
         made: the recommendation.
         command: what gives the same answer again on a command line.
     """
-    title = f"{made.labels[made.strategy]} - {made.status}"
+    title = f"{_labels(made).strategies[made.strategy]} - {made.status}"
     policy = f"Policy {made.policy.name} {made.policy.version}"
     parts = [policy, f"decision {made.decision_id}", *([] if made.id is None else [f"id {made.id}"])]
     sections = [section for section in _sections(made) if section.items]
@@ -98,7 +98,8 @@ def html(made: Recommendation, command: str = "") -> str:
 
 
 def _sections(made: Recommendation) -> Iterator[Section]:
-    labels = made.labels
+    labels = _labels(made).strategies
+    levers = _labels(made).levers
     yield Section("Please check", tuple(Item(f"{one.message} ({one.code})") for one in made.warnings))
     yield Section("Why", tuple(Item(_sentence(one.says), note=one.basis) for one in made.because))
     reasons = [(one.decisive, Item(one.message, note=one.code)) for one in made.rationale]
@@ -109,8 +110,11 @@ def _sections(made: Recommendation) -> Iterator[Section]:
     yield Section(
         "Not adopted",
         tuple(
-            Item(" ".join(filter(None, [lever.why_not, lever.opens])), f"{lever.label} ({lever.verdict.replace('_', ' ')}):")
-            for lever in made.levers.values()
+            Item(
+                " ".join(filter(None, [lever.why_not, f"It opens: {lever.opens}" if lever.opens else ""])),
+                f"{levers[name]} ({lever.verdict.replace('_', ' ')}):",
+            )
+            for name, lever in made.levers.items()
             if lever.verdict != "adopt"
         ),
     )
@@ -127,6 +131,12 @@ def _sections(made: Recommendation) -> Iterator[Section]:
     yield Section("Not read by this policy", (Item(ignored),) if ignored else ())
     if more := sum(getattr(made.more, name) for name in ("rationale", "steps", "paths", "risks", "questions")):
         yield Section("More", (Item(f"The full view has {more} more entries."),))
+
+
+def _labels(made: Recommendation) -> Labels:
+    if made.labels is None:
+        raise ValueError("the names of strategies were left out: make a page of the full view")
+    return made.labels
 
 
 def _flips(flips: Iterable[Flip], labels: dict[str, str]) -> Iterator[Item]:

@@ -151,3 +151,6 @@ FIELD_TEXTS: dict[str, str] = {field.name: description(field.type) for field in 
     PAYBACK: "Band of the payback of training, computed from `costs`."
 }
 """What each input means."""
+
+COST_TEXTS: dict[str, str] = {field.name: description(field.type) for field in msgspec.structs.fields(Costs)}
+"""What each field of `costs` means."""

@@ -39,23 +39,10 @@ class Premise(msgspec.Struct, frozen=True):
 
     input: Annotated[str, Meta(description="The profile's field.")]
     value: Annotated[
-        Value | NumberRange | None,
-        Meta(description="The value given or, where none was, the value or range assumed; null when nothing is known."),
+        Value | None, Meta(description="The value given, else the one assumed; null for a number that is not known.")
     ]
     basis: Annotated[Basis, Meta(description="`stated` by the profile, or `assumed` because it leaves the field out.")]
     says: Says
-    derived_from: Annotated[list[str], Meta(description="For a computed input, the fields it is computed from.")]
-
-
-class ReasonInput(msgspec.Struct, frozen=True):
-    """An input that a reason rests on; the reason's message says it in words."""
-
-    input: Annotated[str, Meta(description="The profile's field.")]
-    value: Annotated[
-        Value | NumberRange | None,
-        Meta(description="The value given or, where none was, the value or range assumed; null when nothing is known."),
-    ]
-    basis: Basis
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -70,14 +57,16 @@ class Reason(msgspec.Struct, frozen=True):
     decisive: Annotated[bool, Meta(description="Whether it rests on an input of `because`.")]
     basis: Annotated[Basis, Meta(description="`assumed` when an input it rests on is assumed.")]
     rule: Annotated[str, Meta(description="The rule of the policy that gives it: `table/rule`.")]
-    inputs: Annotated[list[ReasonInput], Meta(description="The inputs that the rule's condition names.")]
-    sources: Annotated[list[str], Meta(description="Ids of the sources it rests on.")]
+    inputs: Annotated[
+        dict[str, Basis],
+        Meta(description="The inputs that its rule's condition names: field to `stated` or `assumed`."),
+    ]
+    sources: Annotated[list[str], Meta(description="Ids of the sources it rests on, in the full view.")]
 
 
 class LeverVerdict(msgspec.Struct, frozen=True):
     """The verdict on a lever, and why."""
 
-    label: Annotated[str, Meta(description="Its name for people.")]
     verdict: Verdict
     codes: Annotated[list[str], Meta(description="The rationale codes behind it.")]
     why_not: Annotated[str | None, Meta(description="Why it is not adopted; null when it is.")]
@@ -97,10 +86,7 @@ class Change(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """One changed input of a flip."""
 
     input: Annotated[str, Meta(description="The profile's field.")]
-    from_: Annotated[
-        Value | NumberRange | None, Meta(description="The value given or assumed; null when nothing is known.")
-    ]
-    basis: Basis
+    from_: Annotated[Value | None, Meta(description="The value given or assumed; null for a number that is not known.")]
     to: Annotated[str | bool | NumberRange, Meta(description="The value, or the range of a number, to reach.")]
     says: Says
 
@@ -157,6 +143,13 @@ class Caution(msgspec.Struct, frozen=True):
     message: str
 
 
+class Labels(msgspec.Struct, frozen=True):
+    """What strategies and levers are called in the policy."""
+
+    strategies: dict[str, str]
+    levers: dict[str, str]
+
+
 class More(msgspec.Struct, frozen=True):
     """How many entries of each list the full view has beyond those listed."""
 
@@ -167,7 +160,6 @@ class More(msgspec.Struct, frozen=True):
     questions: int = 0
     assumptions: int = 0
     recheck_when: int = 0
-    sources: int = 0
 
 
 Strategy: TypeAlias = Annotated[str, Meta(description="The recommended strategy.")]
@@ -176,10 +168,6 @@ Status: TypeAlias = Annotated[
     Meta(description="`settled`: no answer to an open question can change the strategy; else `provisional`."),
 ]
 Summary: TypeAlias = Annotated[str, Meta(description="The answer in a few sentences that a manager can read.")]
-Because: TypeAlias = Annotated[
-    list[Premise],
-    Meta(description="Inputs that alone settle the strategy, whatever the others are; none can be left out."),
-]
 DecisionId: TypeAlias = Annotated[str, Meta(description="Equal for equal profiles and equal policies.")]
 OwnId: TypeAlias = Annotated[str | None, Meta(description="The profile's own id.")]
 
@@ -190,7 +178,10 @@ class BriefRecommendation(msgspec.Struct, frozen=True):
     strategy: Strategy
     status: Status
     summary: Summary
-    because: Because
+    because: Annotated[
+        dict[str, Basis],
+        Meta(description="Inputs that alone settle the strategy, whatever others are: field to `stated` or `assumed`."),
+    ]
     policy: PolicyReference
     decision_id: DecisionId
     id: OwnId
@@ -202,7 +193,10 @@ class Recommendation(msgspec.Struct, frozen=True):
     strategy: Strategy
     status: Status
     summary: Summary
-    because: Because
+    because: Annotated[
+        list[Premise],
+        Meta(description="Inputs that alone settle the strategy, whatever the others are; none can be left out."),
+    ]
     levers: Annotated[dict[str, LeverVerdict], Meta(description="Per lever its verdict, and why.")]
     rationale: Annotated[
         list[Reason], Meta(description="The reasons: decisive ones first, then what supports, then what opposes.")
@@ -229,27 +223,35 @@ class Recommendation(msgspec.Struct, frozen=True):
     warnings: Annotated[list[Caution], Meta(description="What is contradictory, unknown or deprecated.")]
     ignored_inputs: Annotated[list[str], Meta(description="Fields that were given and that this policy does not read.")]
     sources: Annotated[list[Citation], Meta(description="The sources that the reasons rest on, in the full view.")]
-    labels: Annotated[dict[str, str], Meta(description="Names of all strategies for people.")]
+    labels: Annotated[Labels | None, Meta(description="Names for people, in the full view; else null.")]
     more: More
 
     def brief(self) -> BriefRecommendation:
         """Return what matters most."""
-        return BriefRecommendation(*(getattr(self, name) for name in BriefRecommendation.__struct_fields__))
+        because = {one.input: one.basis for one in self.because}
+        return BriefRecommendation(
+            self.strategy, self.status, self.summary, because, self.policy, self.decision_id, self.id
+        )
 
     def standard(self) -> Recommendation:
         """Return the same with its lists cut to what matters, and in `more` how much longer they are."""
+        reasons = _telling(self.rationale)
         cut = {
-            "rationale": _decisive(self.rationale),
-            "steps": self.steps[:MOST["steps"]],
+            "rationale": reasons,
+            "steps": self.steps[: MOST["steps"]],
             "paths": _nearest(self.paths),
             "risks": _nearest(self.risks),
-            "questions": self.questions[:MOST["questions"]],
-            "assumptions": self._assumptions_that_matter(),
-            "recheck_when": self.recheck_when[:MOST["recheck_when"]],
-            "sources": [],
+            "questions": self.questions[: MOST["questions"]],
+            "assumptions": [],
+            "recheck_when": self.recheck_when[: MOST["recheck_when"]],
         }
-        more = {name: len(getattr(self, name)) - len(kept) for name, kept in cut.items()}  # type: ignore[arg-type]  # all are lists
-        return msgspec.structs.replace(self, **cut, more=More(**more))
+        more = {name: len(getattr(self, name)) - len(cut[name]) for name in More.__struct_fields__}  # type: ignore[arg-type]  # all have lengths
+        levers = _shown_with(self.levers, reasons)
+        return msgspec.structs.replace(self, **cut, levers=levers, sources=[], labels=None, more=More(**more))
+
+    def page(self) -> Recommendation:
+        """Return what a page for people shows: the standard view, with the names of strategies."""
+        return msgspec.structs.replace(self.standard(), labels=self.labels)
 
     def view(self, view: View) -> Recommendation | BriefRecommendation:
         """Return one of the three views of a full recommendation."""
@@ -268,11 +270,11 @@ class Recommendation(msgspec.Struct, frozen=True):
 
     def to_markdown(self) -> str:
         """Return the recommendation as a page of Markdown, cut to what matters."""
-        return pages.markdown(self.standard())
+        return pages.markdown(self.page())
 
     def to_html(self) -> str:
         """Return the recommendation as a fragment of HTML, cut to what matters."""
-        return pages.html(self.standard())
+        return pages.html(self.page())
 
     def _repr_markdown_(self) -> str:
         return self.to_markdown()
@@ -284,29 +286,40 @@ class Recommendation(msgspec.Struct, frozen=True):
         because = ", ".join(f"{one.input} ({one.basis})" for one in self.because)
         return f"<Recommendation {self.strategy}, {self.status}, because of {because or 'nothing'}>"
 
-    def _assumptions_that_matter(self) -> list[Assumption]:
-        """Return those of the questions worth asking, in their order; `because` has the decisive ones."""
-        decisive = {one.input for one in self.because}
-        return [one for one in self.assumptions if one.input not in decisive][:MOST["assumptions"]]
 
-
-MOST = {"rationale": 4, "steps": 4, "flips": 4, "questions": 3, "assumptions": 2, "recheck_when": 4}
+MOST = {"rationale": 2, "steps": 3, "flips": 2, "questions": 1, "recheck_when": 1}
 """Most entries of each list in the standard view."""
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 """Encodes recommendations: money is exact, and written as a JSON number."""
 
 
-def _decisive(reasons: list[Reason]) -> list[Reason]:
-    """Return the decisive reasons, and at least one."""
-    decisive = [reason for reason in reasons if reason.decisive] or reasons[:1]
-    return decisive[:MOST["rationale"]]
+def _telling(reasons: list[Reason]) -> list[Reason]:
+    """Return the decisive reasons that each rest on an input that none before rests on; at least one reason."""
+    told: set[str] = set()
+    kept = []
+    for reason in reasons:
+        if reason.decisive and not told.issuperset(reason.inputs):
+            told.update(reason.inputs)
+            kept.append(reason)
+    kept = kept[: MOST["rationale"]] or reasons[:1]
+    return [msgspec.structs.replace(reason, sources=[]) for reason in kept]
 
 
 def _nearest(flips: list[Flip]) -> list[Flip]:
-    """Return the nearest flip to each strategy, then the next nearest; in all, the order stays."""
+    """Return the nearest flip to each strategy, then the next nearest, without those that only add to another one."""
+    changes = [frozenset(change.input for change in flip.changes) for flip in flips]
+    plain = [flip for flip, own in zip(flips, changes, strict=True) if not any(other < own for other in changes)]
     first: dict[str, Flip] = {}
-    for flip in flips:
+    for flip in plain:
         first.setdefault(flip.strategy, flip)
-    kept = [*first.values(), *(flip for flip in flips if flip is not first[flip.strategy])][:MOST["flips"]]
-    return [flip for flip in flips if any(flip is one for one in kept)]
+    return [*first.values(), *(flip for flip in plain if flip is not first[flip.strategy])][: MOST["flips"]]
+
+
+def _shown_with(levers: dict[str, LeverVerdict], reasons: list[Reason]) -> dict[str, LeverVerdict]:
+    """Return the levers with the codes of the reasons that are shown."""
+    shown = {reason.code for reason in reasons}
+    return {
+        name: msgspec.structs.replace(lever, codes=[code for code in lever.codes if code in shown])
+        for name, lever in levers.items()
+    }

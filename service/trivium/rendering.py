@@ -8,14 +8,14 @@ profile of the cell only fills these. Profiles with costs, whose sums differ eac
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection
 from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
 
 from trivium import pages
-from trivium.advisor import Advisor, Facts
+from trivium.advisor import Advisor
+from trivium.explanation import Facts
 from trivium.profile import FIELDS, Profile, canonical
 from trivium.recommendation import PolicyReference, Recommendation, View, encode
 
@@ -77,7 +77,11 @@ class Renderer:
         inputs = advisor.inputs(profile, None)
         template = self._template(advisor.policy.rounded(inputs), view)
         decision_id = advisor.identify(profile)
-        fillings = {"decision_id": encode(decision_id), "id": encode(profile.id), "ignored": encode(advisor.ignored(profile))}
+        fillings = {
+            "decision_id": encode(decision_id),
+            "id": encode(profile.id),
+            "ignored": encode(advisor.ignored(profile)),
+        }
         pieces = template.pieces.copy()
         for position, hole in template.holes:
             pieces[position] = fillings.get(hole) or encode(canonical(getattr(profile, hole)))
@@ -86,12 +90,12 @@ class Renderer:
     def markdown(self, profile: Profile) -> tuple[bytes, Advice]:
         """Recommend as a page of Markdown."""
         made = self.advisor.recommend(profile)
-        return pages.markdown(made.standard(), self._command(profile)).encode(), self._advice(profile, made)
+        return pages.markdown(made.page(), self._command(profile)).encode(), self._advice(profile, made)
 
     def html(self, profile: Profile) -> tuple[bytes, Advice]:
         """Recommend as a fragment of HTML that needs nothing else and runs nothing."""
         made = self.advisor.recommend(profile)
-        return pages.html(made.standard(), self._command(profile)).encode(), self._advice(profile, made)
+        return pages.html(made.page(), self._command(profile)).encode(), self._advice(profile, made)
 
     def _command(self, profile: Profile) -> str:
         given = encode(profile).decode()

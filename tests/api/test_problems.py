@@ -11,10 +11,11 @@ from litestar.params import FromPath
 
 from api import serving
 from api.serving import JSON, OPERATIONS, PATHS, Inside, documented, problem
-from trivium import Advisor, Explain, Profile, Recommendation
-from trivium.advisor import Advice
+from trivium import Advisor, Profile, Recommendation
 from trivium.api.http.problems import PROBLEM_TYPES
 from trivium.api.openapi.examples import LARGE_BATCH, UNMAPPABLE, WRONG_BATCH, WRONG_MAP, WRONG_PROFILE
+from trivium.economics import Economics
+from trivium.rendering import Renderer
 
 
 # The service's own failures
@@ -25,21 +26,22 @@ SECRET = "hunter2"  # noqa: S105 - it has to look like one
 class Broken(Advisor):
     """Fails at each question."""
 
-    def answer(self, profile: Profile, explain: Explain = "full") -> tuple[bytes, Advice]:
-        raise RuntimeError(f"{SECRET} {profile} {explain}")
+    def assess(self, profile: Profile) -> Economics | None:
+        raise RuntimeError(f"{SECRET} {profile}")
 
 
 class Lost(Advisor):
     """Recommends what it says cannot be reached."""
 
-    def recommend(self, profile: Profile, explain: Explain = "full") -> Recommendation:
-        return msgspec.structs.replace(super().recommend(profile, explain), reachable=[])
+    def recommend(self, profile: Profile) -> Recommendation:
+        return msgspec.structs.replace(super().recommend(profile), reachable=[])
 
 
 def with_advisor(served: Inside, kind: type[Advisor]) -> None:
     service = served.app.state.serving.service
     service.default = kind(service.registry.default)
     service.advisors[service.registry.default.version] = service.default
+    service.renderers[service.registry.default.version] = Renderer(service.default)
 
 
 @pytest.mark.parametrize("shortcut", [True, False])

@@ -9,6 +9,7 @@ import generators
 import toolbox
 import trivium
 from trivium.policy import Policy, compile_policy, prove
+from trivium.policy.engine.diagram import Limits
 from trivium.policy.proofs import coverage as counted
 from trivium.policy.proofs.coverage import path_coverage
 
@@ -69,5 +70,5 @@ def test_the_shipped_policies_can_be_counted(version: str) -> None:
 
 
 def test_too_many_paths_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counted, "NODE_LIMIT", 3)
+    monkeypatch.setattr(counted, "LIMITS", Limits(nodes=3))
     assert path_coverage(compile_policy(COMMUTE)) is None

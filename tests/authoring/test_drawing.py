@@ -15,6 +15,7 @@ import toolbox
 import trivium
 from trivium import cli
 from trivium.policy import Policy, compile_policy
+from trivium.policy.engine.diagram import leaf_value
 from trivium.policy.export.drawing import draw_diagram, draw_tables
 from trivium.policy.export.layout import Line, arrange
 
@@ -100,7 +101,7 @@ def test_a_profile_s_path_stands_out(path: Path) -> None:
     taken = [
         one.text for group in lit(root) for one in group.findall(".//svg:text", SVG) if one.get("class") == "taken"
     ]
-    assert policy.document.strategies[policy.strategies[~at]] in taken
+    assert policy.document.strategies[policy.strategies[leaf_value(at)]] in taken
     assert len(taken) == len(steps) + 1
 
     root = parsed(draw_tables(policy, cell))

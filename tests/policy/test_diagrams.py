@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from trivium.policy.engine.diagram import FALSE, TRUE, Cell, Diagrams, Root, TooLargeError
+from trivium.policy.engine.diagram import FALSE, TRUE, Cell, Diagrams, Limits, Root, TooLargeError, leaf
 
 
 SIZES = (2, 3, 2, 4)
@@ -30,7 +30,7 @@ def functions(draw: DrawFn, values: Sequence[int] = (0, 1, 2)) -> Function:
 
 def build(space: Diagrams, function: Function, level: int = 0, prefix: Cell = ()) -> Root:
     if level == len(SIZES):
-        return ~function[prefix]
+        return leaf(function[prefix])
     return space.node(level, (build(space, function, level + 1, (*prefix, band)) for band in range(SIZES[level])))
 
 
@@ -108,7 +108,7 @@ def test_among_is_true_in_the_named_bands_only() -> None:
 
 
 def test_building_gives_up_at_the_limit_and_not_before() -> None:
-    space = Diagrams(SIZES, limit=2)
+    space = Diagrams(SIZES, Limits(nodes=2))
     one = space.among(0, {0})
     space.among(1, {0})
     assert space.among(0, {0}) == one  # what is there already costs nothing

@@ -7,13 +7,25 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import brute_force
 import generators
 from reference import Cell, Reference, holds
-from trivium.policy import Policy, Problem, compile_policy, diff, flips, margin, prove, unknowns
+from trivium.policy import (
+    UNKNOWN,
+    Policy,
+    Problem,
+    compile_policy,
+    diff,
+    flips,
+    margin,
+    members,
+    prove,
+    sufficient_reason,
+    unknowns,
+)
 
 
 laws = settings(max_examples=200)
@@ -90,7 +102,54 @@ def profiles(slow: Reference) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries({}, optional=values)
 
 
-# Unknowns and flips
+# Completions, reasons, unknowns and flips
+
+
+@laws
+@given(generators.documents())
+def test_the_completion_diagram_is_the_union_over_completions_for_every_pattern(document: generators.Part) -> None:
+    policy, slow = both(document)
+    for pattern in product(*([UNKNOWN, *range(len(bands))] for bands in slow.bands)):
+        known = [band != UNKNOWN for band in pattern]
+        reached = sorted(set(map(slow.answer, slow.completions(pattern, known))))
+        assert list(members(policy.completion.reachable(pattern))) == reached, pattern
+
+
+@laws
+@given(generators.documents())
+def test_inputs_are_told_apart_by_the_cells_in_which_they_alone_change_the_strategy(document: generators.Part) -> None:
+    policy, slow = both(document)
+    changing = []
+    for at, stated in enumerate(slow.stated):
+        cells = product(*slow.stated)
+        changing.append(sum(len({slow.answer((*c[:at], band, *c[at + 1 :])) for band in stated}) > 1 for c in cells))
+    assert list(policy.completion.telling) == sorted(range(len(changing)), key=lambda at: (changing[at], -at))
+
+
+@laws
+@given(generators.documents())
+def test_a_reason_suffices_none_of_it_can_go_and_nothing_of_it_is_assumed_where_settled(
+    document: generators.Part,
+) -> None:
+    policy, slow = both(document)
+    assume(not any(is_apart(slow, at, cell) for cell in slow.cells() for at in range(len(cell))))
+    agreeing: dict[tuple[tuple[int, int], ...], set[int]] = {}
+
+    def strategies(cell: Cell, reason: Sequence[int]) -> set[int]:
+        """Return the strategies of all cells that agree with a cell on a reason."""
+        fixed = tuple((at, cell[at]) for at in reason)
+        if fixed not in agreeing:
+            cells = product(*([band] if at in reason else range(len(slow.bands[at])) for at, band in enumerate(cell)))
+            agreeing[fixed] = set(map(slow.answer, cells))
+        return agreeing[fixed]
+
+    for cell, known in partial_cells(slow):
+        reason = sufficient_reason(policy, cell, known)
+        assert list(reason) == sorted(set(reason))
+        assert strategies(cell, reason) == {slow.answer(cell)}, (cell, known)
+        for member in reason:
+            assert len(strategies(cell, [at for at in reason if at != member])) > 1, (cell, known, member)
+        assert all(known[at] for at in reason) == unknowns(policy, cell, known).settled
 
 
 @laws
@@ -100,7 +159,8 @@ def test_reachable_is_the_union_over_completions_and_questions_come_in_order(doc
     for cell, known in partial_cells(slow):
         left_open = unknowns(policy, cell, known)
         assert left_open.reachable == tuple(sorted(set(map(slow.answer, slow.completions(cell, known)))))
-        assert [tuple(question) for question in left_open.questions] == brute_force.questions(slow, cell, known)
+        assert list(left_open.questions) == brute_force.questions(slow, cell, known)
+        assert left_open.settled == (len(left_open.reachable) == 1)
 
 
 @laws

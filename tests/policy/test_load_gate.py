@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from trivium.policy import Field, PolicyError, Problem, compile_policy, load_policy
-from trivium.policy.engine.compiled import NODE_LIMIT
+from trivium.policy.engine.diagram import LIMITS
 from trivium.policy.engine.tables import ENTRY_LIMIT
 
 
@@ -153,7 +153,7 @@ CASES = {
         "because: [RAIN]", "because: [RAIM, RAIN]", "unknown-code", "RAIM", "did you mean `RAIN`", "cycling/soaked"
     ),
     "an unknown source of a code": Bad(
-        "get wet.\", source: [S1]", "get wet.\", source: [S2]", "unknown-source", "S2", "`S1`"
+        'get wet.", source: [S1]', 'get wet.", source: [S2]', "unknown-source", "S2", "`S1`"
     ),
     "an unknown source of a step": Bad("Hard., source: [S1]", "Hard., source: [S2]", "unknown-source", "S2", "`S1`"),
     "an unknown lever of a code": Bad(
@@ -445,7 +445,7 @@ WIDE = table(
 
 
 @pytest.mark.parametrize(
-    ("tables", "limit"), [("".join((*PAIRWISE, ANY)), f"{NODE_LIMIT} nodes"), (WIDE, f"{ENTRY_LIMIT} entries")]
+    ("tables", "limit"), [("".join((*PAIRWISE, ANY)), f"{LIMITS.nodes} nodes"), (WIDE, f"{ENTRY_LIMIT} entries")]
 )
 def test_a_policy_that_grows_beyond_a_limit_is_refused_instead_of_compiled(tables: str, limit: str) -> None:
     text = equalities(tables)

@@ -77,8 +77,9 @@ def sliced(cell: Cell, known: Known) -> bytes:
     return table
 
 
-def sliced_questions(cell: Cell, known: Known) -> list[tuple[int, tuple[int, ...]]]:
+def sliced_questions(cell: Cell, known: Known) -> list[brute_force.Question]:
     """Rank the unknown inputs as `brute_force.questions` does, but all completions at once: a bit per answer."""
+    assert all(set(weights) == {1} for weights in SLOW.weights)  # completions are counted, not weighed
     table = sliced(cell, known).translate(BITS)
     ranked = []
     for at in (at for at in reversed(range(len(known))) if not known[at]):
@@ -86,11 +87,17 @@ def sliced_questions(cell: Cell, known: Known) -> list[tuple[int, tuple[int, ...
         together = reduce(or_, map(int.from_bytes, parts)).to_bytes(len(parts[0]))
         if pivotal := reduce(or_, (bits for bits in set(together) if bits.bit_count() > 1), 0):
             split = [Counter({bit: part.count(bit) for bit in set(part)}) for part in parts]
-            expected = [sum(map(measure, split)) / len(split) for measure in (len, brute_force.entropy)]
-            answers = tuple(answer for answer, bit in enumerate(BITS[:8]) if bit & pivotal)
-            ranked.append((round(expected[0], 9), round(expected[1], 9), at, answers))
+            reachable = [
+                (band, answers_of(reduce(or_, here))) for band, here in zip(SLOW.stated[at], split, strict=True)
+            ]
+            worth = brute_force.worth(SLOW, at, cell, known, split)
+            ranked.append((*worth, at, answers_of(pivotal), tuple(reachable)))
         table = b"".join(parts)
-    return [(at, answers) for *_, at, answers in sorted(ranked)]
+    return [(at, answers, reachable) for *_, at, answers, reachable in sorted(ranked)]
+
+
+def answers_of(bits: int) -> tuple[int, ...]:
+    return tuple(answer for answer, bit in enumerate(BITS[:8]) if bit & bits)
 
 
 @pytest.mark.parametrize(("seed", "number", "fits"), [(1, 9_900, few), (2, 100, many)])
@@ -118,13 +125,13 @@ def test_with_at_most_two_inputs_known_reachable_is_the_union_over_all_completio
 
 def test_with_at_most_one_input_known_questions_are_those_of_trying_all_completions() -> None:
     for cell, known in short_cells(1):
-        asked = [tuple(question) for question in unknowns(POLICY, cell, known).questions]
+        asked = list(unknowns(POLICY, cell, known).questions)
         assert asked == sliced_questions(cell, known), (cell, known)
 
 
 def test_questions_come_in_the_order_and_with_the_strategies_of_trying_all_completions() -> None:
     for cell, known in partial_cells(3, 1_000, few):
-        asked = [tuple(question) for question in unknowns(POLICY, cell, known).questions]
+        asked = list(unknowns(POLICY, cell, known).questions)
         assert asked == brute_force.questions(SLOW, cell, known)
 
 

@@ -21,6 +21,7 @@ from trivium.policy import (
 )
 from trivium.policy.signatures import KeysError, read_keys, verify
 from trivium.profile import VOCABULARY, Profile
+from trivium.rendering import Renderer
 
 
 class Service:
@@ -56,6 +57,13 @@ class Service:
             version: _advisor(one, kept.get(version)) for version, one in self.registry.by_version.items()
         }
         self.default = self.advisors[self.registry.default.version]
+        renderers: dict[str, Renderer] = previous.renderers if previous else {}
+        self.renderers: dict[str, Renderer] = {
+            version: renderers[version]
+            if version in renderers and renderers[version].advisor is advisor
+            else Renderer(advisor)
+            for version, advisor in self.advisors.items()
+        }
 
     def advisor(self, selector: str | None = None) -> Advisor:
         """Return the advisor that decides for a selector; None for the default.
@@ -67,6 +75,10 @@ class Service:
         if selector is None:
             return self.default
         return self.advisors[self.registry.deciding(selector).version]
+
+    def renderer(self, selector: str | None = None) -> Renderer:
+        """Return what renders the answers of the policy that decides for a selector; raises as `advisor` does."""
+        return self.renderers[self.advisor(selector).policy.version]
 
     def self_test(self) -> dict[str, str]:
         """Decide the empty profile by every policy; return check name to `ok` or what failed."""

@@ -14,19 +14,21 @@ from click.shell_completion import CompletionItem
 from rich.console import Console
 
 import trivium
-from trivium.advisor import encode
 from trivium.errors import InvalidInputError, SettingsError
 from trivium.policy import (
+    Lifecycle,
     Policy,
     PolicyError,
     Problem,
     Registry,
     RetiredPolicyError,
+    Served,
     UnknownPolicyError,
     load_directory,
     load_policy,
 )
 from trivium.profile import FIELDS, VOCABULARY, Profile, parse_profile
+from trivium.recommendation import encode
 
 
 FOUND_PROBLEMS, INVALID_INPUT, UNKNOWN_POLICY, CANNOT_START = 1, 2, 3, 4
@@ -112,9 +114,27 @@ def find_policy(source: str) -> Policy:
         PolicyError: the file's policy does not load.
         UnknownPolicyError: no shipped policy fits.
     """
-    if os.sep in source or source.endswith((".yaml", ".yml")):
+    if _is_file(source):
         return load_policy(read_text(source), source, VOCABULARY)
     return shipped().resolve(source).policy
+
+
+def find_served(source: str | None) -> Served:
+    """Return the policy that decides for a version, a selector or a YAML file; None for the default.
+
+    Raises:
+        Failure: the file cannot be read.
+        PolicyError: the file's policy does not load.
+        UnknownPolicyError: no shipped policy fits.
+        RetiredPolicyError: the version is retired.
+    """
+    if source is not None and _is_file(source):
+        return Served(find_policy(source), Lifecycle())
+    return shipped().deciding(source)
+
+
+def _is_file(source: str) -> bool:
+    return os.sep in source or source.endswith((".yaml", ".yml"))
 
 
 def read_profile(file: IO[bytes]) -> Profile:

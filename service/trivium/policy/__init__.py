@@ -4,7 +4,10 @@ It knows decision tables, bands and diagrams, and nothing of what is decided or 
 """
 
 from trivium.policy.engine.compiled import CompiledInput, Decision, Policy, compile_policy
-from trivium.policy.engine.queries import Flip, OpenQuestion, Unknowns, flips, margin, unknowns
+from trivium.policy.engine.completion import UNKNOWN, Completion, members
+from trivium.policy.engine.queries import Flip, flips, margin
+from trivium.policy.engine.questions import Answer, OpenQuestion, Unknowns, unknowns
+from trivium.policy.engine.reasons import sufficient_reason
 from trivium.policy.errors import PolicyError, Problem
 from trivium.policy.language.document import Document
 from trivium.policy.language.parser import digest, parse
@@ -26,7 +29,10 @@ from trivium.policy.registry import (
 
 
 __all__ = [
+    "UNKNOWN",
+    "Answer",
     "CompiledInput",
+    "Completion",
     "Decision",
     "Difference",
     "Document",
@@ -52,9 +58,11 @@ __all__ = [
     "load_files",
     "load_policy",
     "margin",
+    "members",
     "parse",
     "policy_files",
     "prove",
     "read_directory",
+    "sufficient_reason",
     "unknowns",
 ]

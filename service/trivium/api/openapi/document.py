@@ -18,7 +18,6 @@ import yaml
 from litestar import Request
 
 import trivium
-from trivium.advisor import encode
 from trivium.api.http import problems
 from trivium.api.http.negotiation import enforce, read_query
 from trivium.api.http.problems import PROBLEM_JSON, ProblemDocument, ProblemError
@@ -26,6 +25,7 @@ from trivium.api.openapi import page as docs
 from trivium.api.openapi.operation import JSON, Operation, PathParameter, Reply
 from trivium.api.policy_set import Service
 from trivium.api.settings import Settings
+from trivium.recommendation import encode
 
 
 API_VERSION = "1.0.0"

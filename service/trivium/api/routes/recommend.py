@@ -12,7 +12,7 @@ import msgspec
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
 
-from trivium.advisor import Advice, Advisor, encode
+from trivium.advisor import Advisor
 from trivium.api.http.negotiation import read_query, reply
 from trivium.api.http.problems import ProblemError, to_problem
 from trivium.api.openapi.examples import (
@@ -30,7 +30,8 @@ from trivium.decoding import NO_NEWLINE, decode
 from trivium.errors import FieldError, InvalidInputError
 from trivium.policy import Lifecycle, RetiredPolicyError, Served
 from trivium.profile import Profile, make_profile, parse_profile
-from trivium.recommendation import Explain, Recommendation
+from trivium.recommendation import Recommendation, View, encode
+from trivium.rendering import Advice, Renderer
 
 
 Selector = Annotated[
@@ -47,12 +48,10 @@ class AdviceQuery(msgspec.Struct, frozen=True):
     """Parameters of a recommendation."""
 
     policy: Selector | None = None
-    explain: Annotated[
-        Explain,
-        msgspec.Meta(
-            description="How much of the rationale: `full`; `codes`, without messages, inputs and sources; or `none`."
-        ),
-    ] = "full"
+    view: Annotated[
+        View,
+        msgspec.Meta(description="How much of the answer: `brief`, `standard`, or `full`, which cuts no list."),
+    ] = "standard"
 
 
 _ANYTHING = [{"type": ["object", "string", "number", "boolean", "null"]}, {"type": "array", "items": {}}]
@@ -156,7 +155,7 @@ def _ask_a_retired_policy(service: Service) -> None:
 
 
 def _example_of_a_batch(service: Service) -> Any:
-    batch = _Batch(service.default, {}, "none")
+    batch = _Batch(service.renderer(), {}, "brief")
     for profile in (SUPPORT, {"labeled_exampels": 120}):
         batch.add(profile)
     return msgspec.json.decode(batch.body())
@@ -180,7 +179,7 @@ RECOMMEND = Operation(
         200: Reply(
             "The recommendation.",
             {JSON: Recommendation},
-            example=lambda service: service.default.recommend(make_profile(INDEED)),
+            example=lambda service: service.default.recommend(make_profile(INDEED)).standard(),
             headers=_DECISION_HEADERS,
         )
     },
@@ -223,7 +222,7 @@ async def recommend(request: Request[Any, Any, Any], service: NamedDependency[Se
     query = read_query(request, AdviceQuery)
     advisor = service.advisor(query.policy)
     profile = parse_profile(await request.body())
-    body, request.scope["state"]["advice"] = advisor.answer(profile, query.explain)
+    body, request.scope["state"]["advice"] = service.renderer(query.policy).json(profile, query.view)
     return reply(body, headers=lifecycle_headers(advisor))
 
 
@@ -233,7 +232,7 @@ async def recommend_batch(request: Request[Any, Any, Any], service: NamedDepende
     query = read_query(request, AdviceQuery)
     advisor = service.advisor(query.policy)
     profiles, defaults = _read_batch(await request.body(), service.settings.max_batch)
-    batch = _Batch(advisor, defaults, query.explain)
+    batch = _Batch(service.renderer(query.policy), defaults, query.view)
     started = perf_counter()
     for profile in profiles:
         batch.add(profile)
@@ -278,16 +277,16 @@ class _Batch:
     """The answers to a batch, as they come.
 
     Args:
-        advisor: what decides.
+        renderer: what answers.
         defaults: fields for all profiles; a profile's own field wins.
-        explain: how much of the rationale.
+        view: how much of each answer.
     """
 
-    def __init__(self, advisor: Advisor, defaults: dict[str, Any], explain: Explain) -> None:
+    def __init__(self, renderer: Renderer, defaults: dict[str, Any], view: View) -> None:
         self.given: list[Advice] = []
-        self._advisor = advisor
+        self._renderer = renderer
         self._defaults = defaults
-        self._explain = explain
+        self._view: View = view
         self._items: list[bytes] = []
 
     @property
@@ -304,14 +303,14 @@ class _Batch:
         except InvalidInputError as error:
             self._items.append(msgspec.json.encode(_failed(index, fields, error)))
         else:
-            body, advice = self._advisor.answer(profile, self._explain)
+            body, advice = self._renderer.json(profile, self._view)
             self.given.append(advice)
             result: Any = msgspec.Raw(body)  # encoded already
             self._items.append(encode(SucceededItem(index=index, id=profile.id, result=result)))
 
     def body(self) -> bytes:
         """Return the `BatchResult` as JSON."""
-        strategies: dict[str, int] = dict.fromkeys(self._advisor.policy.strategies, 0)
+        strategies: dict[str, int] = dict.fromkeys(self._renderer.advisor.policy.strategies, 0)
         for advice in self.given:
             strategies[advice.outcome.strategy] += 1
         summary = BatchSummary(len(self._items), len(self.given), self.failed, strategies)

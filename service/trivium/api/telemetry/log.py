@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import msgspec
 import structlog
 
-from trivium.advisor import Advice
+from trivium.rendering import Advice
 
 
 LEVELS = {"debug": 10, "info": 20, "error": 40}

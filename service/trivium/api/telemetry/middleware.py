@@ -141,7 +141,7 @@ class Edge:
         advisor = self._serving.service.default
         try:
             exchange.unread = await self._arrivals.read(exchange, self._max_body_bytes)
-            answer, scope["state"]["advice"] = advisor.answer(parse_profile(exchange.unread))
+            answer, scope["state"]["advice"] = self._serving.service.renderer().json(parse_profile(exchange.unread))
         except Exception:  # noqa: BLE001 - whatever it is, the ordinary way answers it
             await self._app(scope, exchange.receive, exchange.send)
             return

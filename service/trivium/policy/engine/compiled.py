@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from trivium.policy.engine.diagram import Cell, Diagrams, Root, TooLargeError
+from trivium.policy.engine.completion import complete
+from trivium.policy.engine.diagram import Cell, Diagrams, Root, TooLargeError, leaf
 from trivium.policy.engine.tables import Condition, DecisionTable, FiredRule, Variable, compile_table, condition
 from trivium.policy.errors import PolicyError, nearest_name
 from trivium.policy.language import references
@@ -20,9 +21,6 @@ from trivium.policy.language.parser import Parsed, parse
 Value: TypeAlias = str | bool | int | float
 Known: TypeAlias = tuple[bool, ...]
 """Per input, whether the profile stated it."""
-
-NODE_LIMIT = 100_000
-"""Most diagram nodes a policy may need; shipped policies need a few hundred."""
 
 
 class CompiledInput(msgspec.Struct, frozen=True, eq=False):
@@ -38,6 +36,9 @@ class CompiledInput(msgspec.Struct, frozen=True, eq=False):
         cuts: lowest value per stated band, for numbers.
         floors: what a number is rounded down to, by how many cuts it reaches; below the first, to what is in no band.
         numbering: band index by API value, or by cut; that of None, for unknown, is `assumed`.
+        weights: how likely each band is, against the others; 0 for the starting band.
+        needs: what must hold of other inputs after a team has changed this one for the better.
+        asked_when: what must hold of other inputs for the question to make sense.
     """
 
     name: str
@@ -49,6 +50,9 @@ class CompiledInput(msgspec.Struct, frozen=True, eq=False):
     cuts: tuple[int | float, ...] | None
     floors: tuple[int | float, ...]
     numbering: Mapping[Any, int]
+    weights: tuple[int, ...]
+    needs: Condition
+    asked_when: Condition
 
     def read(self, value: Any) -> int:
         """Return the band of an API value, or of None for unknown.
@@ -89,9 +93,10 @@ class Policy:
         summary: the statements, as a table.
         variables: inputs, then tables: what a condition may name.
         positions: variable name to position.
-        diagrams: the space in which `root`, and the proofs, live.
+        diagrams: the space in which `firing` and `root` live.
         firing: per table, the diagram from cells to the row that fires (number of rows: none).
         root: the diagram from cells to the index of the strategy.
+        completion: the diagram from patterns of known and unknown inputs to the strategies still reachable.
     """
 
     def __init__(self, parsed: Parsed) -> None:
@@ -99,14 +104,13 @@ class Policy:
         self.parsed = parsed
         self.document: Document = document
         self.digest = parsed.digest
-        self.inputs = tuple(_compile_input(name, spec) for name, spec in document.inputs.items())
+        variables = [Variable(name, spec.bands) for name, spec in document.inputs.items()]
+        positions = {variable.name: position for position, variable in enumerate(variables)}
+        self.inputs = tuple(_compile_input(name, spec, positions, variables) for name, spec in document.inputs.items())
         self.fixed = tuple(at for at, field in enumerate(self.inputs) if field.spec.changed_by == "fixed")
-        self.narrowed: dict[Cell, Any] = {}  # kept by the queries
         self._numberings = tuple(field.numbering for field in self.inputs)
         self._cuts = [(at, field.cuts, field.floors) for at, field in enumerate(self.inputs) if field.cuts]
         self.strategies = tuple(document.strategies)
-        variables = [Variable(field.name, field.bands) for field in self.inputs]
-        positions = {variable.name: position for position, variable in enumerate(variables)}
         tables = []
         for name, written in document.tables.items():
             table = compile_table(name, written, positions, variables)
@@ -117,9 +121,11 @@ class Policy:
         self.variables = tuple(variables)
         self.positions: Mapping[str, int] = positions
         self.summary = self._compile_summary()
-        self.diagrams = Diagrams([len(field.bands) for field in self.inputs], NODE_LIMIT)
-        self.firing = compose((*self.tables, self.summary), self.diagrams, len(self.inputs), self.diagrams.among)
-        self.root = self.diagrams.combine(self.strategy_of_row, self.firing[len(self.tables) - 1])
+        space = Diagrams([len(field.bands) for field in self.inputs])
+        self.firing = tuple(compose((*self.tables, self.summary), space, len(self.inputs), space.among))
+        self.root = space.combine(self.strategy_of_row, self.firing[len(self.tables) - 1])
+        self.diagrams = space.frozen()
+        self.completion = complete(self.diagrams, self.root, [field.stated for field in self.inputs])
         self._answers = tuple(self.strategies.index(label) for label in self.tables[-1].outcomes)
 
     @property
@@ -242,9 +248,9 @@ def compose(
         return memo[key]
 
     for table in tables:
-        root = ~len(table.rules)
+        root = leaf(len(table.rules))
         for rule in reversed(table.rules):
-            root = diagrams.choose(diagrams.every(term(*part) for part in rule.condition), ~rule.position, root)
+            root = diagrams.choose(diagrams.every(term(*part) for part in rule.condition), leaf(rule.position), root)
         firing.append(root)
     return firing
 
@@ -280,7 +286,7 @@ def compile_parsed(parsed: Parsed, vocabulary: references.Vocabulary | None = No
         raise PolicyError([parsed.problem(("tables",), "too-large", message)]) from None
 
 
-def _compile_input(name: str, spec: Input) -> CompiledInput:
+def _compile_input(name: str, spec: Input, positions: Mapping[str, int], known: Sequence[Variable]) -> CompiledInput:
     bands = spec.bands
     offset = int(bands[0] == UNMEASURED)
     assumed = bands.index(spec.when_unknown)
@@ -299,4 +305,7 @@ def _compile_input(name: str, spec: Input) -> CompiledInput:
             None: assumed,
             **{value: bands.index(band) for band, value in (spec.cuts or spec.api_values).items()},
         },
+        weights=tuple(spec.likelihood.get(band, 1) if band != UNMEASURED else 0 for band in bands),
+        needs=condition(spec.changing_needs, positions, known),
+        asked_when=condition(spec.asked_when, positions, known),
     )

@@ -1,139 +1,86 @@
 """Reduced ordered multi-valued decision diagrams: build, combine, walk, count.
 
-A *root* is an integer. Leaves are negative: the leaf of value `v` is `~v`. Every other root is the index of a node, a
-level (the position of the variable it tests) with one child root per band. Nodes are hash-consed and never test what
-does not matter, so two functions are equal exactly when their roots are (Bryant 1986; multi-valued: Kam et al. 1998).
+A *root* is an integer. Leaves are negative; every other root is the index of a node, a level (the position of the
+variable it tests) with one child root per band. Nodes are hash-consed and never test what does not matter, so two
+functions are equal exactly when their roots are (Bryant 1986; multi-valued: Kam et al. 1998).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 
 Root: TypeAlias = int
 Cell: TypeAlias = tuple[int, ...]
 """One band index per variable."""
 
-FALSE: Root = ~0
-TRUE: Root = ~1
+
+def leaf(value: int) -> Root:
+    """Return the root of the function that has one value everywhere.
+
+    Leaves count down from -2: CPython hashes -1 like -2, and children that hash alike make building slow.
+    """
+    return -2 - value
+
+
+def leaf_value(root: Root) -> int:
+    """Return the value of a leaf."""
+    return -2 - root
+
+
+FALSE: Root = leaf(0)
+TRUE: Root = leaf(1)
 
 
 class TooLargeError(Exception):
-    """Building needed more nodes than the limit."""
+    """Building needed more memory or more work than the limits allow."""
 
 
-class Diagrams:
-    """A shared space of diagrams over fixed variables.
+class Limits(NamedTuple):
+    """What building may need before it gives up.
 
-    Args:
-        sizes: number of bands per variable, in diagram order.
-        limit: most nodes that may be made before building gives up with `TooLargeError`.
+    Attributes:
+        nodes: nodes made.
+        edges: children of all nodes together, which is what the memory goes to.
+        steps: children looked at by all operations together, which is what the time goes to.
     """
 
-    def __init__(self, sizes: Sequence[int], limit: int = 100_000) -> None:
-        self.sizes = tuple(sizes)
-        self.levels: list[int] = []
-        self.children: list[tuple[Root, ...]] = []
-        self._limit = limit
-        self._unique: dict[tuple[int, tuple[Root, ...]], Root] = {}
+    nodes: int = 100_000
+    edges: int = 500_000
+    steps: int = 5_000_000
 
-    def node(self, level: int, children: Iterable[Root]) -> Root:
-        """Return the one root that tests `level` and goes on with `children`."""
-        children = tuple(children)
-        first = children[0]
-        if children.count(first) == len(children):
-            return first
-        key = (level, children)
-        root = self._unique.get(key)
-        if root is None:
-            root = len(self.levels)
-            if root >= self._limit:
-                raise TooLargeError(f"more than {self._limit} nodes")
-            self.levels.append(level)
-            self.children.append(children)
-            self._unique[key] = root
-        return root
+
+LIMITS = Limits()
+"""What a policy may need; those that are shipped need a few thousand nodes."""
+
+
+class Diagram:
+    """A space of diagrams to read.
+
+    Attributes:
+        sizes: number of bands per variable, in diagram order.
+        levels: per node, the variable it tests.
+        children: per node, one child per band of that variable.
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], levels: Sequence[int] = (), children: Sequence[tuple[Root, ...]] = ()
+    ) -> None:
+        self.sizes = tuple(sizes)
+        self.levels: Sequence[int] = tuple(levels)
+        self.children: Sequence[tuple[Root, ...]] = tuple(children)
 
     def level(self, root: Root) -> int:
         """Return the level a root tests; leaves come after all variables."""
         return self.levels[root] if root >= 0 else len(self.sizes)
-
-    def among(self, level: int, bands: Iterable[int]) -> Root:
-        """Return the predicate "the variable is in one of the bands"."""
-        wanted = set(bands)
-        return self.node(level, (TRUE if band in wanted else FALSE for band in range(self.sizes[level])))
-
-    def cofactor(self, root: Root, level: int, band: int) -> Root:
-        """Return the function with one variable held at a band."""
-
-        def hold(root: Root) -> Root:
-            at = self.level(root)
-            if at > level:
-                return root
-            if at == level:
-                return self.children[root][band]
-            if (held := memo.get(root)) is None:
-                held = memo[root] = self.node(at, map(hold, self.children[root]))
-            return held
-
-        memo: dict[Root, Root] = {}
-        return hold(root)
-
-    def combine(self, operation: Callable[..., int], *roots: Root) -> Root:
-        """Apply an operation on leaf values pointwise to any number of functions."""
-
-        def apply(roots: tuple[Root, ...]) -> Root:
-            if (root := memo.get(roots)) is None:
-                level = min(map(self.level, roots))
-                if level == len(self.sizes):
-                    root = ~operation(*(~leaf for leaf in roots))
-                else:
-                    root = self.node(level, map(apply, self._step(roots, level)))
-                memo[roots] = root
-            return root
-
-        memo: dict[tuple[Root, ...], Root] = {}
-        return apply(roots)
-
-    def choose(self, condition: Root, then: Root, otherwise: Root) -> Root:
-        """Return `then` where the condition is true and `otherwise` elsewhere."""
-
-        def apply(condition: Root, then: Root, otherwise: Root) -> Root:
-            if condition == TRUE or then == otherwise:
-                return then
-            if condition == FALSE:
-                return otherwise
-            if then == TRUE and otherwise == FALSE:
-                return condition
-            key = (condition, then, otherwise)
-            if (root := memo.get(key)) is None:
-                level = min(map(self.level, key))
-                root = memo[key] = self.node(level, (apply(*at) for at in self._step(key, level)))
-            return root
-
-        memo: dict[tuple[Root, Root, Root], Root] = {}
-        return apply(condition, then, otherwise)
-
-    def every(self, conditions: Iterable[Root]) -> Root:
-        """Return the conjunction of predicates."""
-        result = TRUE
-        for condition in conditions:
-            result = self.choose(condition, result, FALSE)
-        return result
-
-    def _step(self, roots: tuple[Root, ...], level: int) -> Iterator[tuple[Root, ...]]:
-        """Per band of a level, the children of the roots that test it, beside the roots that do not."""
-        levels, children, size = self.levels, self.children, self.sizes[level]
-        columns = [children[root] if root >= 0 and levels[root] == level else (root,) * size for root in roots]
-        return zip(*columns, strict=True)
 
     def value(self, root: Root, cell: Sequence[int]) -> int:
         """Return the leaf value at a cell."""
         levels, children = self.levels, self.children
         while root >= 0:
             root = children[root][cell[levels[root]]]
-        return ~root
+        return leaf_value(root)
 
     def nodes(self, *roots: Root) -> list[Root]:
         """List the inner nodes below some roots, each after all of its children."""
@@ -153,8 +100,8 @@ class Diagrams:
     def values(self, root: Root) -> set[int]:
         """Return the leaf values that some cell reaches."""
         if root < 0:
-            return {~root}
-        return {~child for node in self.nodes(root) for child in self.children[node] if child < 0}
+            return {leaf_value(root)}
+        return {leaf_value(child) for node in self.nodes(root) for child in self.children[node] if child < 0}
 
     def count(self, root: Root) -> dict[int, int]:
         """Return the exact number of cells per leaf value."""
@@ -164,7 +111,7 @@ class Diagrams:
         counts: dict[Root, dict[int, int]] = {}
 
         def of(root: Root) -> dict[int, int]:
-            return counts[root] if root >= 0 else {~root: 1}
+            return counts[root] if root >= 0 else {leaf_value(root): 1}
 
         for node in self.nodes(root):
             level = self.levels[node]
@@ -179,10 +126,10 @@ class Diagrams:
 
     def paths(self, root: Root, value: int) -> Iterator[dict[int, int]]:
         """Yield every path to a leaf value as level to band; levels a path leaves out may have any band."""
-        leads = {node for node in self.nodes(root) if value in self.values(node)} | {~value}
+        leads = {node for node in self.nodes(root) if value in self.values(node)} | {leaf(value)}
 
         def follow(root: Root, path: dict[int, int]) -> Iterator[dict[int, int]]:
-            if root == ~value:
+            if root == leaf(value):
                 yield path
             elif root in leads:
                 for band, child in enumerate(self.children[root]):
@@ -193,3 +140,127 @@ class Diagrams:
     def witness(self, root: Root, value: int) -> dict[int, int] | None:
         """Return one path to a leaf value, or None."""
         return next(self.paths(root, value), None)
+
+    def renumbered(self, root: Root) -> tuple[Diagram, Root]:
+        """Return a diagram of its own, with the nodes below a root only, each after all of its children."""
+        nodes = self.nodes(root)
+        index = {node: position for position, node in enumerate(nodes)}
+        children = [tuple([index.get(child, child) for child in self.children[node]]) for node in nodes]
+        return Diagram(self.sizes, [self.levels[node] for node in nodes], children), index.get(root, root)
+
+
+class Diagrams(Diagram):
+    """A space of diagrams to build in.
+
+    Args:
+        sizes: number of bands per variable, in diagram order.
+        limits: what may be needed before building gives up with `TooLargeError`.
+        onto: what was built before; its roots keep their meaning.
+    """
+
+    levels: list[int]
+    children: list[tuple[Root, ...]]
+
+    def __init__(self, sizes: Sequence[int], limits: Limits = LIMITS, onto: Diagram | None = None) -> None:
+        super().__init__(sizes)
+        self.levels = list(onto.levels) if onto else []
+        self.children = list(onto.children) if onto else []
+        self._unique = {part: root for root, part in enumerate(zip(self.levels, self.children, strict=True))}
+        self._limits = limits
+        self._edges = self._steps = 0
+
+    def frozen(self) -> Diagram:
+        """Return what was built, to read."""
+        return Diagram(self.sizes, self.levels, self.children)
+
+    def node(self, level: int, children: Iterable[Root]) -> Root:
+        """Return the one root that tests `level` and goes on with `children`."""
+        children = tuple(children)
+        first = children[0]
+        if children.count(first) == len(children):
+            return first
+        key = (level, children)
+        root = self._unique.get(key)
+        if root is None:
+            root = len(self.levels)
+            self._edges += len(children)
+            if root >= self._limits.nodes:
+                raise TooLargeError(f"more than {self._limits.nodes} nodes")
+            if self._edges > self._limits.edges:
+                raise TooLargeError(f"more than {self._limits.edges} edges")
+            self.levels.append(level)
+            self.children.append(children)
+            self._unique[key] = root
+        return root
+
+    def among(self, level: int, bands: Iterable[int]) -> Root:
+        """Return the predicate "the variable is in one of the bands"."""
+        wanted = set(bands)
+        return self.node(level, (TRUE if band in wanted else FALSE for band in range(self.sizes[level])))
+
+    def cofactor(self, root: Root, level: int, band: int) -> Root:
+        """Return the function with one variable held at a band."""
+
+        def hold(root: Root) -> Root:
+            at = self.level(root)
+            if at > level:
+                return root
+            if at == level:
+                return self.children[root][band]
+            if (held := memo.get(root)) is None:
+                held = memo[root] = self.node(at, (hold(child) for (child,) in self.step((root,), at)))
+            return held
+
+        memo: dict[Root, Root] = {}
+        return hold(root)
+
+    def combine(self, operation: Callable[..., int], *roots: Root) -> Root:
+        """Apply an operation on leaf values pointwise to any number of functions."""
+
+        def apply(roots: tuple[Root, ...]) -> Root:
+            if (root := memo.get(roots)) is None:
+                level = min(map(self.level, roots))
+                if level == len(self.sizes):
+                    root = leaf(operation(*map(leaf_value, roots)))
+                else:
+                    root = self.node(level, map(apply, self.step(roots, level)))
+                memo[roots] = root
+            return root
+
+        memo: dict[tuple[Root, ...], Root] = {}
+        return apply(roots)
+
+    def choose(self, condition: Root, then: Root, otherwise: Root) -> Root:
+        """Return `then` where the condition is true and `otherwise` elsewhere."""
+
+        def apply(condition: Root, then: Root, otherwise: Root) -> Root:
+            if condition == TRUE or then == otherwise:
+                return then
+            if condition == FALSE:
+                return otherwise
+            if then == TRUE and otherwise == FALSE:
+                return condition
+            key = (condition, then, otherwise)
+            if (root := memo.get(key)) is None:
+                level = min(map(self.level, key))
+                root = memo[key] = self.node(level, (apply(*at) for at in self.step(key, level)))
+            return root
+
+        memo: dict[tuple[Root, Root, Root], Root] = {}
+        return apply(condition, then, otherwise)
+
+    def every(self, conditions: Iterable[Root]) -> Root:
+        """Return the conjunction of predicates."""
+        result = TRUE
+        for condition in conditions:
+            result = self.choose(condition, result, FALSE)
+        return result
+
+    def step(self, roots: tuple[Root, ...], level: int) -> Iterator[tuple[Root, ...]]:
+        """Per band of a level, the children of the roots that test it, beside the roots that do not."""
+        levels, children, size = self.levels, self.children, self.sizes[level]
+        self._steps += size
+        if self._steps > self._limits.steps:
+            raise TooLargeError(f"more than {self._limits.steps} steps of building")
+        columns = [children[root] if root >= 0 and levels[root] == level else (root,) * size for root in roots]
+        return zip(*columns, strict=True)

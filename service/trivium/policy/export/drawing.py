@@ -7,7 +7,7 @@ from itertools import groupby
 import msgspec
 
 from trivium.policy.engine.compiled import CompiledInput, Policy
-from trivium.policy.engine.diagram import Cell, Root
+from trivium.policy.engine.diagram import Cell, Root, leaf_value
 from trivium.policy.export.graph import asked, graph
 from trivium.policy.export.layout import Line, arrange
 from trivium.policy.export.markup import Markup, element
@@ -149,8 +149,8 @@ def _drawn(policy: Policy, row: _Row, left: float, width: float, top: float, *, 
     parts = []
     tip = row.tip
     if row.child < 0:
-        tint = COLORS[~row.child % len(COLORS)]
-        tip = f"{row.tip} \u2192 {policy.document.strategies[policy.strategies[~row.child]]}"
+        tint = COLORS[leaf_value(row.child) % len(COLORS)]
+        tip = f"{row.tip} \u2192 {policy.document.strategies[policy.strategies[leaf_value(row.child)]]}"
         parts += [
             element("rect", x=left + 3, y=top, width=width - 6, height=ROW - 1, fill=tint, fill_opacity=0.2),
             element("rect", x=left + width - 18, y=top + 2.5, width=12, height=12, rx=3, fill=tint),

@@ -18,6 +18,7 @@ RuleId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length
 CodeName = Annotated[str, msgspec.Meta(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=64)]
 Version = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=600)]
+Weight = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 When: TypeAlias = dict[str, str | list[str]]
 """A condition: every named input or table has one of the listed bands or outcomes."""
 
@@ -69,6 +70,11 @@ class Input(_Part, frozen=True):
         phrases: per band a clause that is true in it; `{band}` in one is the band's lowest number, `{band-1}` one less.
         unit: what the number counts.
         derived_from: the profile field that the input is computed from.
+        better: which way along the bands a team's own change is for the better; for `none`, no change is.
+        changing_needs: what must hold of the other inputs after a team has changed this one for the better.
+        asked_when: what must hold of the other inputs for the question to make sense; where what is stated says
+            otherwise, it is asked last.
+        likelihood: band to a weight; twice the weight is twice as likely. Bands left out weigh 1.
     """
 
     question: Text
@@ -80,6 +86,10 @@ class Input(_Part, frozen=True):
     phrases: dict[Name, Text] = {}
     unit: str = ""
     derived_from: str | None = None
+    better: Literal["more", "fewer", "none"] = "none"
+    changing_needs: When = {}
+    asked_when: When = {}
+    likelihood: dict[Name, Weight] = {}
 
     @property
     def bands(self) -> tuple[str, ...]:

@@ -59,6 +59,7 @@ def _inputs(parsed: Parsed, vocabulary: Vocabulary | None) -> Iterator[Problem]:
             yield parsed.problem(path, "malformed", f"`{name}` needs either `cuts` (numbers) or `values`")
             continue
         yield from _bands(parsed, name, spec)
+        yield from _other_inputs(parsed, name, spec)
         if vocabulary is not None:
             yield from _profile_field(parsed, name, spec, vocabulary)
 
@@ -77,6 +78,23 @@ def _bands(parsed: Parsed, name: str, spec: Input) -> Iterator[Problem]:
         yield parsed.problem((*path, "cuts"), "malformed", f"the cuts of `{name}` must ascend")
     if spec.values is not None and len(set(spec.api_values.values())) < len(stated):
         yield parsed.problem((*path, "values"), "malformed", f"a value of `{name}` stands twice")
+
+
+def _other_inputs(parsed: Parsed, name: str, spec: Input) -> Iterator[Problem]:
+    """Check what an input says of the others: a condition on itself would say nothing."""
+    path: Path = ("inputs", name)
+    others = {other: one.bands for other, one in parsed.document.inputs.items() if other != name}
+    yield from _condition(parsed, (*path, "changing_needs"), spec.changing_needs, others)
+    yield from _condition(parsed, (*path, "asked_when"), spec.asked_when, others)
+    if spec.changing_needs and (spec.changed_by != "action" or spec.better == "none"):
+        message = f"`{name}` is not changed for the better by action, so there is nothing that changing it could need"
+        yield parsed.problem((*path, "changing_needs"), "malformed", message)
+    if spec.better != "none" and spec.changed_by != "action":
+        message = f"`better` is for inputs that a team changes by `action`, and `{name}` is not one"
+        yield parsed.problem((*path, "better"), "malformed", message)
+    for band in spec.likelihood:
+        if band not in spec.bands or band == UNMEASURED:
+            yield _unknown(parsed, (*path, "likelihood", band), "band", band, [*(spec.cuts or spec.values or ())])
 
 
 def _profile_field(parsed: Parsed, name: str, spec: Input, vocabulary: Vocabulary) -> Iterator[Problem]:

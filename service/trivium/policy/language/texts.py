@@ -15,7 +15,7 @@ In a phrase, {ample} and {ample-1} are the numbers of the input's own bands.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 from trivium.policy.errors import Problem, nearest_name
@@ -170,32 +170,44 @@ def _typed_numbers(parsed: Parsed, path: Path, written: str, about: tuple[str, .
                 yield parsed.problem(path, "typed-number", f"{cut:,} is a cut of `{name}`: write `{place}`")
 
 
-def _written(document: Document) -> Iterator[tuple[Path, str, tuple[str, ...], bool]]:
-    """Yield every text with its place, the inputs it speaks about, and whether it may depend on the cell."""
+class _Written(NamedTuple):
+    """A text with its place, the inputs it speaks about, and whether it may depend on the cell."""
+
+    path: Path
+    text: str
+    about: tuple[str, ...]
+    may_depend: bool
+
+
+def _written(document: Document) -> Iterator[_Written]:
+    for name, spec in document.inputs.items():
+        yield _Written(("inputs", name, "question"), spec.question, (name,), may_depend=False)
+        yield _Written(("inputs", name, "check", "action"), spec.check.action, (name,), may_depend=False)
+        yield _Written(("inputs", name, "check", "done_when"), spec.check.done_when, (name,), may_depend=False)
+    about = _about_codes(document)
+    for name, code in document.codes.items():
+        for key in ("message", "short", "opens"):
+            if (text := getattr(code, key)) is not None:
+                yield _Written(("codes", name, key), text, _inputs(document, about.get(name, ())), may_depend=True)
+    for section, keys in _SECTIONS.items():
+        for index, part in enumerate(getattr(document, section)):
+            for key in keys:
+                about_part = _inputs(document, part.when)
+                yield _Written((section, index, key), getattr(part, key), about_part, may_depend=True)
+
+
+def _about_codes(document: Document) -> dict[str, set[str]]:
+    """Return, per code, what the conditions of its rules name; of a rule without one, what its table reads."""
     about: dict[str, set[str]] = {}
     for table in document.tables.values():
         for rule in table.rules:
             for code in rule.because:
                 about.setdefault(code, set()).update(rule.when or table.inputs)
+    return about
 
-    def inputs(names: object) -> tuple[str, ...]:
-        return tuple(name for name in document.inputs if name in names)  # type: ignore[operator]  # any collection
 
-    for name, spec in document.inputs.items():
-        for key, written in {
-            ("question",): spec.question,
-            ("check", "action"): spec.check.action,
-            ("check", "done_when"): spec.check.done_when,
-        }.items():
-            yield ("inputs", name, *key), written, (name,), False
-    for name, code in document.codes.items():
-        for key in ("message", "short", "opens"):
-            if (written := getattr(code, key)) is not None:
-                yield ("codes", name, key), written, inputs(about.get(name, ())), True
-    for section, keys in _SECTIONS.items():
-        for index, part in enumerate(getattr(document, section)):
-            for key in keys:
-                yield (section, index, key), getattr(part, key), inputs(part.when), True
+def _inputs(document: Document, names: Container[str]) -> tuple[str, ...]:
+    return tuple(name for name in document.inputs if name in names)
 
 
 _SECTIONS = {"summary": ("text",), "steps": ("action", "done_when"), "recheck": ("event",), "warnings": ("message",)}

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import msgspec
 
 from trivium.policy.engine.compiled import Policy, compose
-from trivium.policy.engine.diagram import Diagrams, Root, TooLargeError
+from trivium.policy.engine.diagram import Diagrams, Limits, Root, TooLargeError
 from trivium.policy.engine.tables import DecisionTable
 
 
-NODE_LIMIT = 500_000
-"""Most diagram nodes that counting paths may need; shipped policies need a few ten thousand."""
+LIMITS = Limits(nodes=500_000, edges=2_500_000, steps=20_000_000)
+"""What counting paths may need; shipped policies need a few ten thousand nodes."""
 
 
 class PathCoverage(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ def path_coverage(policy: Policy) -> PathCoverage | None:
 def _paths(policy: Policy) -> tuple[Diagrams, Root]:
     """Return the diagram from cells to a number per path."""
     inputs = len(policy.inputs)
-    space = Diagrams(policy.diagrams.sizes, NODE_LIMIT)
+    space = Diagrams(policy.diagrams.sizes, LIMITS)
     paths: list[Root] = []
     for table, firing in zip(policy.tables, compose(policy.tables, space, inputs, space.among), strict=True):
         read = [position - inputs for position in table.reads if position >= inputs]

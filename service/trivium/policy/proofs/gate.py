@@ -5,15 +5,16 @@ Everything is judged over the cells of the whole policy, through the chain of ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator
 
-from trivium.policy.engine.compiled import Policy, outcome_among
-from trivium.policy.engine.diagram import FALSE, TRUE, Root
+from trivium.policy.engine.compiled import Policy
+from trivium.policy.engine.diagram import FALSE, Diagrams, TooLargeError
 from trivium.policy.errors import Problem
 from trivium.policy.language import texts
-from trivium.policy.language.document import UNMEASURED, Promise
+from trivium.policy.language.document import UNMEASURED
 from trivium.policy.language.parser import Path
-from trivium.policy.language.references import promise_form
+from trivium.policy.proofs.cells import shown
+from trivium.policy.proofs.promises import broken_promises
 
 
 def prove(policy: Policy) -> list[Problem]:
@@ -21,8 +22,13 @@ def prove(policy: Policy) -> list[Problem]:
     problems = list(_tables(policy))
     if problems:  # the other proofs speak of strategies, which an incomplete policy does not have everywhere
         return problems
-    proofs = [*_strategies(policy), *_unmeasured(policy), *_promises(policy), *_examples(policy)]
-    return [*proofs, *texts.check(policy.parsed)]
+    space = Diagrams(policy.diagrams.sizes, onto=policy.diagrams)
+    try:
+        proofs = [*_unmeasured(policy, space), *broken_promises(policy, space)]
+    except TooLargeError as error:
+        message = f"its promises cannot be proved: {error}; use fewer bands, tables or promises"
+        proofs = [policy.parsed.problem(("promises",), "too-large", message)]
+    return [*_strategies(policy), *proofs, *_examples(policy), *texts.check(policy.parsed)]
 
 
 def _tables(policy: Policy) -> Iterator[Problem]:
@@ -33,7 +39,9 @@ def _tables(policy: Policy) -> Iterator[Problem]:
         missing = len(table.rules)
         if missing in fires:
             message = f"no rule of `{table.name}` fires in some cells: add one, or end with a rule without `when`"
-            yield policy.parsed.problem(path, "incomplete-table", message, counterexample=_shown(policy, root, missing))
+            yield policy.parsed.problem(
+                path, "incomplete-table", message, counterexample=shown(policy, policy.diagrams, root, missing)
+            )
         for rule in table.rules:
             if rule.position not in fires:
                 place = (*path, rule.position) if is_summary else (*path, "rules", rule.position)
@@ -50,9 +58,8 @@ def _strategies(policy: Policy) -> Iterator[Problem]:
             )
 
 
-def _unmeasured(policy: Policy) -> Iterator[Problem]:
+def _unmeasured(policy: Policy, space: Diagrams) -> Iterator[Problem]:
     """An unknown that nobody measured must be read like some answer, or reachable would miss the current strategy."""
-    space = policy.diagrams
     for level, field in enumerate(policy.inputs):
         if field.bands[0] != UNMEASURED:
             continue
@@ -63,100 +70,8 @@ def _unmeasured(policy: Policy) -> Iterator[Problem]:
                 ("inputs", field.name),
                 "unmeasured-differs",
                 f"`{field.name}: {UNMEASURED}` gives a strategy that no stated band gives",
-                counterexample=_shown(policy, differs, 1),
+                counterexample=shown(policy, space, differs, 1),
             )
-
-
-def _promises(policy: Policy) -> Iterator[Problem]:
-    for index, promise in enumerate(policy.document.promises):
-        broken = _BROKEN[promise_form(promise) or ""](policy, promise)
-        if broken is not None:
-            message, cell = broken
-            yield policy.parsed.problem(
-                ("promises", index), "broken-promise", f"`{promise.id}`: {message}", counterexample=cell
-            )
-
-
-Broken = tuple[str, dict[str, str]] | None
-
-
-def _implication(policy: Policy, promise: Promise) -> Broken:
-    wanted = _indexes(policy, promise.then_strategy or ())
-    outside = policy.diagrams.combine(lambda strategy: int(strategy not in wanted), policy.root)
-    bad = policy.diagrams.choose(_predicate(policy, promise.if_ or {}), outside, FALSE)
-    return _refuted(policy, bad, "the strategy is another one")
-
-
-def _monotone(policy: Policy, promise: Promise) -> Broken:
-    kept = _indexes(policy, promise.never_leaves or ())
-    level = policy.positions[promise.raising or ""]
-    premise = _predicate(policy, promise.if_ or {})
-    field = policy.inputs[level]
-    for low, high in zip(field.stated, field.stated[1:], strict=False):
-        bad = _both(
-            policy, (level, low), (level, high), lambda before, after: before in kept and after not in kept, premise
-        )
-        raised = f"raising `{field.name}` from {field.bands[low]} to {field.bands[high]} leaves them"
-        if (broken := _refuted(policy, bad, raised)) is not None:
-            return broken
-    return None
-
-
-def _never_enters(policy: Policy, promise: Promise) -> Broken:
-    avoided = _indexes(policy, promise.never_enters or ())
-    (name, bands), *_ = (promise.setting or {}).items()
-    level = policy.positions[name]
-    field = policy.inputs[level]
-    for band in [bands] if isinstance(bands, str) else bands:
-        to = field.bands.index(band)
-        for start in field.stated:
-            bad = _both(
-                policy, (level, start), (level, to), lambda before, after: before not in avoided and after in avoided
-            )
-            moved = f"setting `{name}` from {field.bands[start]} to {band} enters them"
-            if (broken := _refuted(policy, bad, moved)) is not None:
-                return broken
-    return None
-
-
-def _reachable(policy: Policy, promise: Promise) -> Broken:
-    given = {policy.positions[name] for name in promise.reachable_given or ()}
-    root = policy.root
-    for level, field in enumerate(policy.inputs):
-        if level not in given:
-            root = policy.diagrams.cofactor(root, level, field.assumed)
-        elif field.bands[0] == UNMEASURED:
-            allowed = policy.diagrams.among(level, field.stated)
-            root = policy.diagrams.choose(allowed, root, ~len(policy.strategies))
-    missing = set(range(len(policy.strategies))) - policy.diagrams.values(root)
-    if missing:
-        names = ", ".join(f"`{policy.strategies[index]}`" for index in sorted(missing))
-        return f"with only these inputs given, no profile leads to {names}", {}
-    return None
-
-
-_BROKEN: Mapping[str, Callable[[Policy, Promise], Broken]] = {
-    "implication": _implication,
-    "monotone": _monotone,
-    "never_enters": _never_enters,
-    "reachable": _reachable,
-}
-
-
-def _both(
-    policy: Policy,
-    before: tuple[int, int],
-    after: tuple[int, int],
-    bad: Callable[[int, int], bool],
-    premise: Root = TRUE,
-) -> Root:
-    """Return where moving one input between two bands is bad; the premise holds before the move."""
-    space = policy.diagrams
-    here, there = space.cofactor(policy.root, *before), space.cofactor(policy.root, *after)
-    if here == there:  # nothing changes
-        return FALSE
-    pair = space.combine(lambda old, new: int(bad(old, new)), here, there)
-    return space.choose(space.cofactor(premise, *before), pair, FALSE)
 
 
 def _examples(policy: Policy) -> Iterator[Problem]:
@@ -184,31 +99,3 @@ def _examples(policy: Policy) -> Iterator[Problem]:
         if differences:
             message = f"`{example.id}`: {'; '.join(differences)}"
             yield policy.parsed.problem(path, "failing-example", message, counterexample=policy.describe(cell))
-
-
-def _indexes(policy: Policy, strategies: Collection[str]) -> frozenset[int]:
-    return frozenset(policy.strategies.index(strategy) for strategy in strategies)
-
-
-def _predicate(policy: Policy, when: Mapping[str, str | list[str]]) -> Root:
-    """Return where a condition over inputs and tables holds."""
-    space, inputs = policy.diagrams, len(policy.inputs)
-    terms = []
-    for position, labels in policy.condition(when):
-        if position < inputs:
-            terms.append(space.among(position, labels))
-        else:
-            table = position - inputs
-            terms.append(outcome_among(space, policy.tables[table], policy.firing[table], labels))
-    return space.every(terms)
-
-
-def _refuted(policy: Policy, bad: Root, message: str) -> Broken:
-    if bad == FALSE:
-        return None
-    return message, _shown(policy, bad, 1) or {}
-
-
-def _shown(policy: Policy, root: Root, value: int) -> dict[str, str] | None:
-    path = policy.diagrams.witness(root, value)
-    return None if path is None else policy.describe(path)

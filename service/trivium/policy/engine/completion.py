@@ -1,0 +1,133 @@
+"""The completion diagram: which strategies are reachable, for any pattern of known and unknown inputs, in one walk.
+
+It is the policy's diagram with one more band per input, *unknown*, whose child is the union over the bands that a
+profile can state. Its leaves are sets of strategies, as bit masks. So it is a finite function like the policy itself,
+and what the policy says of every completion of a profile is read off it as quickly as what it says of one cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from typing import TypeAlias
+
+import msgspec
+
+from trivium.policy.engine.diagram import Diagram, Diagrams, Root, leaf, leaf_value
+
+
+UNKNOWN = -1
+"""The band of an input that is unknown. Its child stands after those of all other bands, hence the number."""
+
+Mask: TypeAlias = int
+"""A set of strategies: bit `n` is set where strategy `n` is among them."""
+
+
+class Completion(msgspec.Struct, frozen=True, eq=False):
+    """The completion diagram of a policy.
+
+    Attributes:
+        diagram: where its nodes are.
+        root: from patterns (per input a band, or `UNKNOWN`) to masks of strategies.
+        telling: the inputs from the least to the most telling: by the number of cells of stated bands in which another
+            band of that input alone would change the strategy, then the later in document order first.
+    """
+
+    diagram: Diagram
+    root: Root
+    telling: tuple[int, ...]
+
+    def reachable(self, pattern: Sequence[int]) -> Mask:
+        """Return the strategies that the completions of a pattern lead to.
+
+        Args:
+            pattern: per input its band, or `UNKNOWN`, which stands for every band that a profile can state.
+        """
+        root, levels, children = self.root, self.diagram.levels, self.diagram.children
+        while root >= 0:
+            root = children[root][pattern[levels[root]]]
+        return leaf_value(root)
+
+
+def members(mask: Mask) -> tuple[int, ...]:
+    """Return the strategies of a mask, in document order."""
+    return tuple([strategy for strategy in range(mask.bit_length()) if mask >> strategy & 1])
+
+
+def complete(diagram: Diagram, root: Root, stated: Sequence[Sequence[int]]) -> Completion:
+    """Build the completion diagram of a policy's diagram.
+
+    Args:
+        diagram: where the policy's nodes are.
+        root: from cells to the index of the strategy.
+        stated: per input, the bands that a profile can state.
+
+    Raises:
+        TooLargeError: it needs more than the limits allow.
+    """
+    space = Diagrams([size + 1 for size in diagram.sizes])
+    unions: dict[tuple[Root, Root], Root] = {}
+
+    def union(one: Root, other: Root) -> Root:
+        if one == other:
+            return one
+        if one < 0 and other < 0:
+            return leaf(leaf_value(one) | leaf_value(other))
+        key = (one, other) if one < other else (other, one)
+        if (made := unions.get(key)) is None:
+            level = min(map(space.level, key))
+            made = unions[key] = space.node(level, (union(*pair) for pair in space.step(key, level)))
+        return made
+
+    completed: dict[Root, Root] = {}
+
+    def of(root: Root) -> Root:
+        return completed[root] if root >= 0 else leaf(1 << leaf_value(root))
+
+    for node in diagram.nodes(root):
+        level = diagram.levels[node]
+        children = [of(child) for child in diagram.children[node]]
+        unknown = reduce(union, dict.fromkeys(children[band] for band in stated[level]))
+        completed[node] = space.node(level, (*children, unknown))
+    whole, top = space.renumbered(of(root))
+    pivotal = _pivotal_cells(whole, top, stated)
+    return Completion(whole, top, tuple(sorted(range(len(stated)), key=lambda level: (pivotal[level], -level))))
+
+
+def _pivotal_cells(diagram: Diagram, root: Root, stated: Sequence[Sequence[int]]) -> list[int]:
+    """Count, per input, the cells of stated bands in which another band of it would change the strategy.
+
+    Such a cell is one with more than one strategy reachable when the input is unknown and all others are as they are.
+    """
+    end = len(stated)
+    below = [1] * (end + 1)  # cells of the inputs from a level on
+    for level in reversed(range(end)):
+        below[level] = below[level + 1] * len(stated[level])
+
+    def edges(node: Root) -> Iterator[tuple[Root, int]]:
+        """Yield the children of a node, each with the cells of the inputs between."""
+        level = diagram.levels[node]
+        for band in stated[level]:
+            child = diagram.children[node][band]
+            yield child, below[level + 1] // below[diagram.level(child)]
+
+    undecided: dict[Root, int] = {}
+
+    def several(root: Root) -> int:
+        """Return the cells below a root with more than one strategy."""
+        return undecided[root] if root >= 0 else int(leaf_value(root).bit_count() > 1)
+
+    nodes = diagram.nodes(root)
+    for node in nodes:
+        undecided[node] = sum(several(child) * between for child, between in edges(node))
+    pivotal = [0] * end
+    ways = dict.fromkeys(nodes, 0)  # cells of the inputs above a node that lead to it
+    ways[root] = below[0] // below[diagram.level(root)]
+    for node in reversed(nodes):
+        level = diagram.levels[node]
+        unknown = diagram.children[node][UNKNOWN]
+        pivotal[level] += ways[node] * several(unknown) * (below[level] // below[diagram.level(unknown)])
+        for child, between in edges(node):
+            if child >= 0:
+                ways[child] += ways[node] * between
+    return pivotal

@@ -1,0 +1,124 @@
+"""Promises: laws that a policy keeps in every cell, proved or refuted with a cell that breaks them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from trivium.policy.engine.compiled import Policy
+from trivium.policy.engine.diagram import FALSE, TRUE, Diagrams, Root, leaf
+from trivium.policy.errors import Problem
+from trivium.policy.language.document import UNMEASURED, Promise
+from trivium.policy.language.references import promise_form
+from trivium.policy.proofs.cells import predicate, shown
+
+
+def broken_promises(policy: Policy, space: Diagrams) -> Iterator[Problem]:
+    """Yield every promise that some cell breaks, with the cell."""
+    for index, promise in enumerate(policy.document.promises):
+        broken = _BROKEN[promise_form(promise) or ""](policy, space, promise)
+        if broken is not None:
+            message, cell = broken
+            yield policy.parsed.problem(
+                ("promises", index), "broken-promise", f"`{promise.id}`: {message}", counterexample=cell
+            )
+
+
+Broken = tuple[str, dict[str, str]] | None
+
+
+def _implication(policy: Policy, space: Diagrams, promise: Promise) -> Broken:
+    wanted = _indexes(policy, promise.then_strategy or ())
+    outside = space.combine(lambda strategy: int(strategy not in wanted), policy.root)
+    bad = space.choose(predicate(policy, space, promise.if_ or {}), outside, FALSE)
+    return _refuted(policy, space, bad, "the strategy is another one")
+
+
+def _monotone(policy: Policy, space: Diagrams, promise: Promise) -> Broken:
+    kept = _indexes(policy, promise.never_leaves or ())
+    level = policy.positions[promise.raising or ""]
+    premise = predicate(policy, space, promise.if_ or {})
+    field = policy.inputs[level]
+    for low, high in zip(field.stated, field.stated[1:], strict=False):
+        bad = _both(
+            policy,
+            space,
+            (level, low),
+            (level, high),
+            lambda before, after: before in kept and after not in kept,
+            premise,
+        )
+        raised = f"raising `{field.name}` from {field.bands[low]} to {field.bands[high]} leaves them"
+        if (broken := _refuted(policy, space, bad, raised)) is not None:
+            return broken
+    return None
+
+
+def _never_enters(policy: Policy, space: Diagrams, promise: Promise) -> Broken:
+    avoided = _indexes(policy, promise.never_enters or ())
+    (name, bands), *_ = (promise.setting or {}).items()
+    level = policy.positions[name]
+    field = policy.inputs[level]
+    for band in [bands] if isinstance(bands, str) else bands:
+        to = field.bands.index(band)
+        for start in field.stated:
+            bad = _both(
+                policy,
+                space,
+                (level, start),
+                (level, to),
+                lambda before, after: before not in avoided and after in avoided,
+            )
+            moved = f"setting `{name}` from {field.bands[start]} to {band} enters them"
+            if (broken := _refuted(policy, space, bad, moved)) is not None:
+                return broken
+    return None
+
+
+def _reachable(policy: Policy, space: Diagrams, promise: Promise) -> Broken:
+    given = {policy.positions[name] for name in promise.reachable_given or ()}
+    root = policy.root
+    for level, field in enumerate(policy.inputs):
+        if level not in given:
+            root = space.cofactor(root, level, field.assumed)
+        elif field.bands[0] == UNMEASURED:
+            allowed = space.among(level, field.stated)
+            root = space.choose(allowed, root, leaf(len(policy.strategies)))
+    missing = set(range(len(policy.strategies))) - space.values(root)
+    if missing:
+        names = ", ".join(f"`{policy.strategies[index]}`" for index in sorted(missing))
+        return f"with only these inputs given, no profile leads to {names}", {}
+    return None
+
+
+_BROKEN: Mapping[str, Callable[[Policy, Diagrams, Promise], Broken]] = {
+    "implication": _implication,
+    "monotone": _monotone,
+    "never_enters": _never_enters,
+    "reachable": _reachable,
+}
+
+
+def _both(
+    policy: Policy,
+    space: Diagrams,
+    before: tuple[int, int],
+    after: tuple[int, int],
+    bad: Callable[[int, int], bool],
+    premise: Root = TRUE,
+) -> Root:
+    """Return where moving one input between two bands is bad; the premise holds before the move."""
+    here, there = space.cofactor(policy.root, *before), space.cofactor(policy.root, *after)
+    if here == there:  # nothing changes
+        return FALSE
+    pair = space.combine(lambda old, new: int(bad(old, new)), here, there)
+    return space.choose(space.cofactor(premise, *before), pair, FALSE)
+
+
+def _indexes(policy: Policy, strategies: Collection[str]) -> frozenset[int]:
+    return frozenset(policy.strategies.index(strategy) for strategy in strategies)
+
+
+def _refuted(policy: Policy, space: Diagrams, bad: Root, message: str) -> Broken:
+    if bad == FALSE:
+        return None
+    return message, shown(policy, space, bad, 1) or {}
