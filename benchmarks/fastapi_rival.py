@@ -15,6 +15,7 @@ from trivium import POLICIES, Advisor, Profile
 from trivium import Recommendation as Made
 from trivium.policy import Registry, load_directory
 from trivium.profile import MOST, VOCABULARY
+from trivium.rendering import Renderer
 
 
 Number = Annotated[float, Field(ge=0, le=MOST, strict=True)]
@@ -177,6 +178,7 @@ class Recommendation(BaseModel):
 
 app = FastAPI()
 advisor = Advisor(Registry(load_directory(POLICIES, VOCABULARY)).deciding(VERSION))
+renderer = Renderer(advisor)
 
 
 @app.post("/recommend", response_model=Recommendation)
@@ -188,4 +190,4 @@ async def recommend(profile: ProfileIn) -> Made:
 @app.post("/answer", response_class=Response)
 async def answer(profile: ProfileIn) -> Response:
     """Recommend a strategy, with the bytes that Trivium keeps."""
-    return Response(advisor.answer(Profile(**profile.model_dump()))[0], media_type="application/json")
+    return Response(renderer.json(Profile(**profile.model_dump()))[0], media_type="application/json")

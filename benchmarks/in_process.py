@@ -17,6 +17,7 @@ from benchmarks.rows import Race, Row, at_least, at_most, compared
 from trivium import POLICIES, Advisor, Policy
 from trivium.policy import Lifecycle, ServedPolicy, load_policy
 from trivium.profile import VOCABULARY, make_profile, parse_profile
+from trivium.rendering import Renderer
 
 
 AGREE = 4000
@@ -95,13 +96,13 @@ def recommendations(policy: Policy) -> Iterator[Row]:
     complete, partial = cases.distinct(CELLS, cases.complete), cases.distinct(CELLS, cases.partial)
     mix = complete[::2] + partial[::2]
     served = ServedPolicy(policy, Lifecycle())
-    asked: list[Advisor] = []
+    asked: list[Renderer] = []
 
     def answer(body: bytes) -> bytes:
         if body is fresh:
-            asked[:] = [Advisor(served)]
+            asked[:] = [Renderer(Advisor(served))]
             return b""
-        return asked[0].answer(parse_profile(body))[0]
+        return asked[0].json(parse_profile(body))[0]
 
     fresh = b"the next advisor has seen nothing"
     texts = [_text(fields) for fields in mix]

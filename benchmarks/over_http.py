@@ -86,11 +86,11 @@ class Server:
 
 def rows() -> Iterator[Row]:
     """Measure."""
-    advisor = catalog.shipped().advisor(VERSION)
-    cases = Cases(advisor.policy, seed=4)
+    renderer = catalog.shipped().renderer(VERSION)
+    cases = Cases(renderer.advisor.policy, seed=4)
     first = cases.distinct(CELLS, cases.mixed)
     profiles = [_encode(cases.again(fields)) for _ in range(PROFILES // CELLS) for fields in first]
-    sizes = sorted(len(advisor.answer(parse_profile(body))[0]) for body in profiles)
+    sizes = sorted(len(renderer.json(parse_profile(body))[0]) for body in profiles)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         seen, unseen = folder / "seen", folder / "unseen"

@@ -49,6 +49,7 @@ def inputs(draw: DrawFn) -> dict[str, Part]:
             part["values"] = {band: band == "yes" for band in bands}
         cells *= len(bands) + unmeasured
         part["when_unknown"] = "unmeasured" if unmeasured else draw(st.sampled_from(list(bands)))
+        part["phrases"] = {band: f"{name} is {band}" for band in bands_of(part)}
         if draw(st.booleans()):
             part["likelihood"] = draw(st.dictionaries(st.sampled_from(list(bands)), st.integers(1, 9)))
         found[name] = part

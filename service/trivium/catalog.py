@@ -10,6 +10,7 @@ from trivium.advisor import Advisor
 from trivium.policy import Policy, PolicyError, Problem, Registry, ServedPolicy, load_files, read_directory
 from trivium.policy.signatures import read_keys, verify
 from trivium.profile import VOCABULARY, Profile
+from trivium.rendering import Renderer
 
 
 POLICIES = Path(__file__).parent / "policies"
@@ -17,17 +18,20 @@ POLICIES = Path(__file__).parent / "policies"
 
 
 class PolicySet:
-    """Proven policies, with an advisor for each. Immutable: who keeps one sees the same policies throughout.
+    """Proven policies, with an advisor and a renderer for each.
+
+    It is immutable: who keeps one sees the same policies throughout.
 
     Args:
         policies: the policies, all of one name.
         default: selector that stands in when a caller names none; None for the newest active version.
         files: the files they were loaded from, by name.
-        previous: an older set; the advisors of policies that have not changed are taken from it, with their caches.
+        previous: an older set; the renderers of policies that have not changed are taken from it, with their caches.
 
     Attributes:
         registry: finds a policy by a selector.
-        advisors: version to advisor, oldest first.
+        renderers: version to renderer, oldest first.
+        advisors: the same with the advisor of each.
         default: the advisor that decides when a caller names no policy.
 
     Raises:
@@ -44,10 +48,11 @@ class PolicySet:
         previous: PolicySet | None = None,
     ) -> None:
         self.registry = Registry(policies, default)
-        kept: Mapping[str, Advisor] = previous.advisors if previous else {}
-        self.advisors: Mapping[str, Advisor] = {
-            version: _advisor(one, kept.get(version)) for version, one in self.registry.by_version.items()
+        kept: Mapping[str, Renderer] = previous.renderers if previous else {}
+        self.renderers: Mapping[str, Renderer] = {
+            version: _renderer(one, kept.get(version)) for version, one in self.registry.by_version.items()
         }
+        self.advisors: Mapping[str, Advisor] = {version: one.advisor for version, one in self.renderers.items()}
         self.default = self.advisors[self.registry.default.version]
         self._files = dict(files or {})
 
@@ -61,6 +66,15 @@ class PolicySet:
         if selector is None:
             return self.default
         return self.advisors[self.registry.deciding(selector).version]
+
+    def renderer(self, selector: str | None = None) -> Renderer:
+        """Return the renderer of what decides for a selector; None for the default.
+
+        Raises:
+            UnknownPolicyError: nothing fits.
+            RetiredPolicyError: the version is retired.
+        """
+        return self.renderers[self.advisor(selector).policy.version]
 
     def self_test(self) -> dict[str, str]:
         """Decide the empty profile by every policy; return check name to `ok` or what failed."""
@@ -116,10 +130,11 @@ def shipped() -> PolicySet:
     return load()
 
 
-def _advisor(policy: ServedPolicy, kept: Advisor | None) -> Advisor:
-    """Return an advisor for a policy: the one so far, with all that it has cached, where nothing has changed."""
-    same = kept is not None and kept.policy is policy.policy and kept.lifecycle == policy.lifecycle
-    return kept if kept is not None and same else Advisor(policy)
+def _renderer(policy: ServedPolicy, kept: Renderer | None) -> Renderer:
+    """Return a renderer for a policy: the one so far, with all that it has cached, where nothing has changed."""
+    if kept is not None and kept.advisor.policy is policy.policy and kept.advisor.lifecycle == policy.lifecycle:
+        return kept
+    return Renderer(Advisor(policy))
 
 
 def _pin_problems(policies: list[ServedPolicy], pins: Mapping[str, str]) -> Iterator[Problem]:

@@ -120,7 +120,7 @@ def field_error(
     elif message.startswith("Expected `str` of length"):
         code, detail = "too_long", message.replace("Expected `str`", "expected a string")
     elif message.startswith("Expected `str` matching regex"):
-        form = _described(kind) or "the form " + message.partition("regex ")[2].strip("'")
+        form = description(kind).rstrip(".") or "the form " + message.partition("regex ")[2].strip("'")
         code, detail = "unknown_value", f"expected {form}"
     elif message.startswith("Expected `array` of length"):
         code, detail = "out_of_range", message.replace("Expected `array`", "expected an array")
@@ -153,10 +153,10 @@ def allowed(kind: Any) -> tuple[str, ...]:
     return tuple(word for part in _parts(kind) for word in allowed(part))
 
 
-def _described(kind: Any) -> str:
-    """Return how a type is described, where it is, as the end of a sentence."""
+def description(kind: Any) -> str:
+    """Return how a type is described; nothing where it is not."""
     described = [meta.description for meta in getattr(kind, "__metadata__", ()) if meta.description]
-    return described[0].rstrip(".") if described else "".join(map(_described, _parts(kind)))
+    return described[0] if described else "".join(map(description, _parts(kind)))
 
 
 def _parts(kind: Any) -> tuple[Any, ...]:

@@ -28,12 +28,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, localcontext
+from decimal import (
+    ROUND_CEILING,
+    ROUND_DOWN,
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    InvalidOperation,
+    localcontext,
+)
 from functools import reduce
 from operator import mul, sub
 from typing import Annotated, Literal, TypeAlias, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from trivium.prices import AS_OF, DEFAULTS, Figure, figures
 
@@ -43,12 +53,12 @@ T = TypeVar("T")
 MOST = Decimal(10**12)
 """The largest number a caller may state, and of months that is shown; every whole number up to here is exact."""
 
-Number: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=float(MOST))]
-Count: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=float(MOST), multiple_of=1)]
+Number: TypeAlias = Annotated[float, Meta(ge=0, le=float(MOST))]
+Count: TypeAlias = Annotated[float, Meta(ge=0, le=float(MOST), multiple_of=1)]
 """A whole number. JSON has one kind of number, so 1000.0 is as good as 1000."""
 
-Factor: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=100)]
-Name: TypeAlias = Annotated[str, msgspec.Meta(max_length=200)]
+Factor: TypeAlias = Annotated[float, Meta(ge=0, le=100)]
+Name: TypeAlias = Annotated[str, Meta(max_length=200)]
 Payback: TypeAlias = Literal["fast", "acceptable", "slow", "never"]
 
 DAYS = Decimal(30)
@@ -60,6 +70,12 @@ FAST = Decimal(3)
 ACCEPTABLE = Decimal(12)
 """Months of payback below which it is acceptable."""
 
+WORTH_IT = Decimal(60)
+"""Months of payback beyond which it is said to be never worth it."""
+
+_ROUNDED = Decimal(100)
+"""Months from which on their fractions are not shown."""
+
 _PER_TOKEN = Decimal("1e-6")
 _CENT = Decimal("0.01")
 _EXACT = Context(prec=10_000, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, InvalidOperation])
@@ -67,49 +83,51 @@ _EXACT = Context(prec=10_000, rounding=ROUND_HALF_EVEN, traps=[DivisionByZero, I
 
 
 class Costs(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """What a use case costs, as far as it is known: USD, prices per 1M tokens. Your numbers override every assumption.
+    """What a use case costs, as far as it is known: USD, prices per 1M tokens. Your numbers override assumptions."""
 
-    Attributes:
-        model: the model that is prompted now; its name finds its prices.
-        tuned_model: the model to tune, when it is another one; its name finds its prices.
-        variable_input_tokens: input tokens of a request that differ from request to request, never cached.
-        tuned_input_tokens: fixed instruction tokens of a request that remain after tuning.
-        output_tokens: output tokens of a request.
-        input_price: price of 1M input tokens of the model prompted now.
-        output_price: price of 1M output tokens of the model prompted now.
-        cache_factor: cached input price as a share of the input price; 1 is no cache.
-        batch_factor: price in a batch as a share of the price; 1 is no batch.
-        price_multiplier: tuned price as a multiple of the price of the model that is tuned.
-        hosting_per_month: price of having the tuned model ready for a month, used or not.
-        examples_to_make: examples that are still to be made.
-        label_cost: price of making one example.
-        training_tokens: tokens of the planned training set, not of all examples owned.
-        epochs: times a training run goes through the training set.
-        runs: training runs until one is good enough.
-        training_price: price of 1M training tokens.
-        engineering: price of all other work until the tuned model serves.
-        model_months_left: months until the model to tune is withdrawn or outdone.
-    """
-
-    model: Name | None = None
-    tuned_model: Name | None = None
-    variable_input_tokens: Count | None = None
-    tuned_input_tokens: Count | None = None
-    output_tokens: Count | None = None
-    input_price: Number | None = None
-    output_price: Number | None = None
-    cache_factor: Factor | None = None
-    batch_factor: Factor | None = None
-    price_multiplier: Factor | None = None
-    hosting_per_month: Number | None = None
-    examples_to_make: Count | None = None
-    label_cost: Number | None = None
-    training_tokens: Count | None = None
-    epochs: Count | None = None
-    runs: Count | None = None
-    training_price: Number | None = None
-    engineering: Number | None = None
-    model_months_left: Number | None = None
+    model: Annotated[Name | None, Meta(description="The model that is prompted now; its name finds its prices.")] = None
+    tuned_model: Annotated[
+        Name | None, Meta(description="The model to tune, when it is another one; its name finds its prices.")
+    ] = None
+    variable_input_tokens: Annotated[
+        Count | None, Meta(description="Input tokens of a request that differ from request to request, never cached.")
+    ] = None
+    tuned_input_tokens: Annotated[
+        Count | None, Meta(description="Fixed instruction tokens of a request that remain after tuning.")
+    ] = None
+    output_tokens: Annotated[Count | None, Meta(description="Output tokens of a request.")] = None
+    input_price: Annotated[Number | None, Meta(description="Price of 1M input tokens of the model prompted now.")] = (
+        None
+    )
+    output_price: Annotated[Number | None, Meta(description="Price of 1M output tokens of the model prompted now.")] = (
+        None
+    )
+    cache_factor: Annotated[
+        Factor | None, Meta(description="Cached input price as a share of the input price; 1 is no cache.")
+    ] = None
+    batch_factor: Annotated[
+        Factor | None, Meta(description="Price in a batch as a share of the price; 1 is no batch.")
+    ] = None
+    price_multiplier: Annotated[
+        Factor | None, Meta(description="Tuned price as a multiple of the price of the model that is tuned.")
+    ] = None
+    hosting_per_month: Annotated[
+        Number | None, Meta(description="Price of having the tuned model ready for a month, used or not.")
+    ] = None
+    examples_to_make: Annotated[Count | None, Meta(description="Examples that are still to be made.")] = None
+    label_cost: Annotated[Number | None, Meta(description="Price of making one example.")] = None
+    training_tokens: Annotated[
+        Count | None, Meta(description="Tokens of the planned training set, not of all examples owned.")
+    ] = None
+    epochs: Annotated[Count | None, Meta(description="Times a training run goes through the training set.")] = None
+    runs: Annotated[Count | None, Meta(description="Training runs until one is good enough.")] = None
+    training_price: Annotated[Number | None, Meta(description="Price of 1M training tokens.")] = None
+    engineering: Annotated[Number | None, Meta(description="Price of all other work until the tuned model serves.")] = (
+        None
+    )
+    model_months_left: Annotated[
+        Number | None, Meta(description="Months until the model to tune is withdrawn or outdone.")
+    ] = None
 
 
 class CostAssumption(msgspec.Struct, frozen=True):
@@ -123,29 +141,33 @@ class CostAssumption(msgspec.Struct, frozen=True):
 
 
 class Economics(msgspec.Struct, frozen=True):
-    """What is known of the money; null where something needed is missing.
+    """What is known of the money; null where something needed is missing."""
 
-    Attributes:
-        monthly_prompted: USD a month now.
-        monthly_tuned: USD a month with the tuned model, hosting included.
-        monthly_saving: USD a month saved by tuning; negative when it costs more.
-        upfront: USD before the tuned model serves.
-        payback_months: months until the saving has paid for that, rounded down; null also when it never has.
-        payback: the band of it: under 3 months, under 12, more, or never; `slow` too when the model lives no longer.
-        break_even_requests_per_day: the lowest volume with an acceptable payback; null also when no volume has one.
-        assumptions: numbers that were not given, and what was used for them.
-        missing: fields that are needed, not given, and not to be assumed.
-    """
-
-    monthly_prompted: Decimal | None
-    monthly_tuned: Decimal | None
-    monthly_saving: Decimal | None
-    upfront: Decimal | None
-    payback_months: Decimal | None
-    payback: Payback | None
-    break_even_requests_per_day: Decimal | None
-    assumptions: list[CostAssumption]
-    missing: list[str]
+    monthly_prompted: Annotated[Decimal | None, Meta(description="USD a month now.")]
+    monthly_tuned: Annotated[Decimal | None, Meta(description="USD a month with the tuned model, hosting included.")]
+    monthly_saving: Annotated[
+        Decimal | None, Meta(description="USD a month saved by tuning; negative when it costs more.")
+    ]
+    upfront: Annotated[Decimal | None, Meta(description="USD before the tuned model serves.")]
+    payback_months: Annotated[
+        Decimal | None,
+        Meta(description="Months until the saving has paid for that, rounded down; null also when it never has."),
+    ]
+    payback: Annotated[
+        Payback | None,
+        Meta(
+            description="The band of it: under 3 months, under 12, more, or never; also `slow` beyond the model's life."
+        ),
+    ]
+    break_even_requests_per_day: Annotated[
+        Decimal | None,
+        Meta(description="The lowest volume with an acceptable payback; null also when no volume has one."),
+    ]
+    assumptions: Annotated[
+        list[CostAssumption], Meta(description="Numbers that were not given, and what was used for them.")
+    ]
+    missing: Annotated[list[str], Meta(description="Fields that are needed, not given, and not to be assumed.")]
+    says: Annotated[str, Meta(description="The payback in words, as a clause.")]
 
 
 class _Terms(msgspec.Struct, frozen=True):
@@ -158,19 +180,22 @@ class _Terms(msgspec.Struct, frozen=True):
     months_left: Decimal | None
 
 
-def assess(costs: Costs, *, requests_per_day: float | None, prompt_tokens: float | None) -> Economics:
+def assess(
+    costs: Costs, *, requests_per_day: float | None, prompt_tokens: float | None, labeled_examples: float | None = None
+) -> Economics:
     """Work out the payback of tuning against prompting.
 
-    How many labeled examples exist is no argument, and `training_tokens` counts the planned set: owning more examples
-    changes nothing here, and a higher volume never slows the payback.
+    Neither more examples nor a higher volume ever slows the payback: examples that exist need not be made, and
+    `training_tokens` counts the planned training set, whatever is owned.
 
     Args:
         costs: what the use case costs.
         requests_per_day: its volume.
         prompt_tokens: its fixed instruction tokens per request.
+        labeled_examples: how many examples exist.
     """
     with localcontext(_EXACT):
-        book = _Book(costs)
+        book = _Book(costs, labeled_examples)
         requests = book.argument("requests_per_day", requests_per_day)
         terms = _terms(book, book.argument("prompt_tokens", prompt_tokens))
         prompted = _known(mul, requests, terms.prompted)
@@ -178,17 +203,27 @@ def assess(costs: Costs, *, requests_per_day: float | None, prompt_tokens: float
         saving = _known(sub, prompted, tuned)
         payback = _known(_band, terms.upfront, saving, terms.months_left)
         gain = _known(sub, terms.prompted, terms.tuned)
+        months = None if payback == "never" else _known(_months, terms.upfront, saving)
+        break_even = _known(_break_even, terms.upfront, gain, terms.hosting, terms.months_left)
         return Economics(
             monthly_prompted=_known(_cents, prompted),
             monthly_tuned=_known(_cents, tuned),
             monthly_saving=_known(_cents, saving),
             upfront=_known(_cents, terms.upfront),
-            payback_months=None if payback == "never" else _known(_months, terms.upfront, saving),
+            payback_months=months,
             payback=payback,
-            break_even_requests_per_day=_known(_break_even, terms.upfront, gain, terms.hosting, terms.months_left),
+            break_even_requests_per_day=break_even,
             assumptions=book.assumptions,
             missing=book.missing,
+            says=_clause(payback, months, terms.months_left, break_even, book.missing),
         )
+
+
+def unknown_models(costs: Costs) -> list[str]:
+    """Return the model names for which prices are needed, and nothing is known."""
+    names = [costs.model] if costs.input_price is None or costs.output_price is None else []
+    names += [costs.tuned_model] if costs.tuned_model != costs.model else []
+    return [name for name in names if name is not None and "input_price" not in figures(name)]
 
 
 def price_digest(costs: Costs) -> str | None:
@@ -205,8 +240,9 @@ def price_digest(costs: Costs) -> str | None:
 class _Book:
     """Finds numbers: the caller's own first, else an assumption, which it lists; else it lists what is missing."""
 
-    def __init__(self, costs: Costs) -> None:
+    def __init__(self, costs: Costs, labeled_examples: float | None = None) -> None:
         self.costs = costs
+        self.owned = _exact(labeled_examples or 0)
         self.assumptions: list[CostAssumption] = []
         self.looked_up: list[CostAssumption] = []
         self.missing: list[str] = []
@@ -245,6 +281,15 @@ class _Book:
         self.looked_up.append(self.assumptions[-1])
         return value
 
+    def examples_to_make(self) -> Decimal:
+        """Return the caller's own number, else what is missing of what policies ask for."""
+        if (own := self.stated("examples_to_make")) is not None:
+            return own
+        asked = DEFAULTS["examples_to_make"]
+        return self.assume(
+            "examples_to_make", Figure(max(asked.value - self.owned, Decimal(0)), asked.unit, asked.source)
+        )
+
     def pair(self, field: str, of_input: Figure | None, of_output: Figure | None) -> tuple[Decimal | None, ...]:
         """Use what a model's name tells of input and output, when it tells both."""
         if of_input is None or of_output is None:
@@ -267,9 +312,10 @@ def _terms(book: _Book, fixed: Decimal | None) -> _Terms:
     batch = book.number("batch_factor")
     prompted = _known(_request, fixed, variable, output, cache, batch, *prices)
 
-    if costs.tuned_model not in {None, costs.model}:
+    if costs.tuned_model is not None and costs.tuned_model != costs.model:
         base = figures(costs.tuned_model)
         prices = book.pair("tuned_model", base.get("input_price"), base.get("output_price"))
+        cache = book.number("cache_factor", base.get("cache_factor"))
     factor = book.stated("price_multiplier")
     factors: tuple[Decimal | None, ...] = (factor, factor)
     if factor is None:
@@ -278,8 +324,9 @@ def _terms(book: _Book, fixed: Decimal | None) -> _Terms:
     tuned = _known(_request, _kept(book, fixed), variable, output, cache, batch, *tuned_prices)
 
     hosting = book.number("hosting_per_month")
-    labels = _product(book, ["examples_to_make"], "label_cost")
-    training = _product(book, ["training_tokens", "epochs", "runs"], "training_price", base.get("training_price"))
+    labels = _product(book, [book.examples_to_make()], "label_cost")
+    amounts = [book.number(field) for field in ("training_tokens", "epochs", "runs")]
+    training = _product(book, amounts, "training_price", base.get("training_price"))
     upfront = _known(
         lambda labels, training, work: labels + training * _PER_TOKEN + work,
         labels,
@@ -299,12 +346,13 @@ def _kept(book: _Book, fixed: Decimal | None) -> Decimal | None:
     return book.assume("tuned_input_tokens", Figure(value, share.unit, share.source))
 
 
-def _product(book: _Book, counts: Sequence[str], price: str, by_name: Figure | None = None) -> Decimal | None:
-    """Return a price times counts; of nothing, no price is needed."""
-    numbers = [book.number(count) for count in counts]
-    if 0 in numbers:
+def _product(
+    book: _Book, amounts: Sequence[Decimal | None], price: str, by_name: Figure | None = None
+) -> Decimal | None:
+    """Return a price times amounts; of nothing, no price is needed."""
+    if 0 in amounts:
         return Decimal(0)
-    return _known(lambda *factors: reduce(mul, factors), *numbers, book.number(price, by_name))
+    return _known(lambda *factors: reduce(mul, factors), *amounts, book.number(price, by_name))
 
 
 def _request(
@@ -332,6 +380,28 @@ def _band(upfront: Decimal, saving: Decimal, months_left: Decimal) -> Payback:
 def _months(upfront: Decimal, saving: Decimal) -> Decimal:
     """Return the payback, rounded down so that it never shows the edge of a band it has not reached."""
     return min(upfront * 100 // saving, MOST * 100) * _CENT
+
+
+def _clause(
+    payback: Payback | None,
+    months: Decimal | None,
+    months_left: Decimal | None,
+    break_even: Decimal | None,
+    missing: Sequence[str],
+) -> str:
+    """Say when training pays back, as a clause."""
+    if payback is None:
+        verb = "is" if len(missing) == 1 else "are"
+        return f"it is not known when training would pay back, because {', '.join(missing)} {verb} missing"
+    if months is None:
+        return "training never pays back, because it saves no money"
+    shown = f"{months:,.0f}" if months >= _ROUNDED else f"{months.quantize(Decimal('0.1'), ROUND_DOWN):,}"
+    if months_left is not None and months >= months_left:
+        return f"training takes {shown} months to pay back, longer than the model lasts, so it never pays for itself"
+    if months > WORTH_IT:
+        return f"training takes {shown} months to pay back, so it is never worth it for the money"
+    volume = "" if break_even is None else f" and breaks even at {break_even:,} requests a day"
+    return f"training pays back in {shown} months{volume}"
 
 
 def _break_even(upfront: Decimal, gain: Decimal, hosting: Decimal, months_left: Decimal) -> Decimal | None:

@@ -1,11 +1,13 @@
 """What is known of a model by its name, and what is assumed where a caller states nothing.
 
-Token prices come from `genai-prices` where that optional extra is installed, else, for a few models, from our own dated
-file, as all other figures do. Nothing here reaches for a network or looks at the clock.
+Token prices come from `genai-prices` where that optional extra is installed, else, for some models, from our own dated
+file, as all other figures do. It stays an extra because it brings pydantic and an HTTP client, takes seconds to import
+and some 90 MB. Nothing here reaches for a network or looks at the clock.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -74,6 +76,28 @@ def figures(name: str) -> Mapping[str, Figure]:
     return _tuned(_own(name.split(":")[1])) | _listed(name, "openai")
 
 
+def preload() -> None:
+    """Import what is slow to import, so that a server can do so before, and beside, answering requests."""
+    _genai_prices()
+
+
+def nearest_models(name: str) -> list[str]:
+    """Return the names of up to three known models that resemble a name, nearest first."""
+    return difflib.get_close_matches(name[:80].lower(), _known_models(), n=3, cutoff=0.5)
+
+
+@cache
+def _known_models() -> tuple[str, ...]:
+    names = [
+        re.sub(r"\\(.)", r"\1", re.sub(r"\(.*?\)\?", "", model.match))
+        for model in _OWN.models
+        if "input_price" in model.figures
+    ]
+    if (prices := _genai_prices()) is not None:
+        names += [model.id for provider in prices[2] for model in provider.models]
+    return tuple(dict.fromkeys(names))
+
+
 def _own(name: str) -> dict[str, Figure]:
     for model in _OWN.models:
         if re.fullmatch(model.match, name):
@@ -85,8 +109,10 @@ def _tuned(base: dict[str, Figure]) -> dict[str, Figure]:
     """Turn what is known of a base model into what follows for a model tuned from it."""
     tuned = dict(base)
     for price, multiplier in (("input_price", "input_multiplier"), ("output_price", "output_multiplier")):
-        if price in base:
+        if price in base and multiplier in base:
             tuned[price] = _figure(price, base[price].value * base[multiplier].value)
+        else:
+            tuned.pop(price, None)
         tuned[multiplier] = _figure(multiplier, Decimal(1), "the name is that of a tuned model")
     return tuned
 

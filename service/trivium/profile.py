@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from trivium import economics
-from trivium.decoding import allowed, base_type, check, decode
+from trivium.decoding import allowed, base_type, check, decode, description
 from trivium.economics import Costs, Count, Number
 from trivium.errors import InvalidInputError
 from trivium.policy import Field, Vocabulary
@@ -20,53 +20,67 @@ MOST = float(economics.MOST)
 
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """One LLM use case, as far as it is known. Leave out what you do not know: the answer says what it assumed.
+    """One LLM use case, as far as it is known. Leave out what you do not know: the answer says what it assumed."""
 
-    Attributes:
-        id: your own name for the use case; echoed, and read by no policy.
-        requests_per_day: requests a day the use case serves.
-        task_consistency: whether it is the same task every time.
-        latency_need: how quickly an answer must come.
-        domain_specialization: how far the domain is from everyday language and logic.
-        base_model_underperforms: measured, with a good prompt: the base model falls short.
-        labeled_examples: pairs of an input and the exact output wanted.
-        example_quality: who has checked the examples.
-        can_label_more: expert time or budget exists to write and review more.
-        has_evaluation_set: a set of requests with a way to score answers exists.
-        knowledge_need: facts from documents that answers need.
-        knowledge_tokens: size of that knowledge in tokens.
-        citations_required: answers must cite their sources.
-        restricted_knowledge: access rights on the knowledge differ by user.
-        prompt_maturity: how far prompting has been taken.
-        prompt_tokens: fixed instruction tokens in each request.
-        output_strictness: whether answers must keep to a style or an exact format.
-        primary_goal: the first goal of changing anything.
-        fine_tuning_available: the provider offers it, or weights are at hand.
-        requirements_change: how often requirements change.
-        costs: what running and tuning cost, to have the payback computed.
-    """
-
-    id: Annotated[str, msgspec.Meta(max_length=200)] | None = None
-    requests_per_day: Number | None = None
-    task_consistency: Literal["one_off", "varied", "consistent"] | None = None
-    latency_need: Literal["relaxed", "interactive", "tight"] | None = None
-    domain_specialization: Literal["general", "specialized", "highly_specialized"] | None = None
-    base_model_underperforms: bool | None = None
-    labeled_examples: Count | None = None
-    example_quality: Literal["unreviewed", "mixed", "expert_reviewed"] | None = None
-    can_label_more: bool | None = None
-    has_evaluation_set: bool | None = None
-    knowledge_need: Literal["none", "stable_facts", "changing_facts"] | None = None
-    knowledge_tokens: Count | None = None
-    citations_required: bool | None = None
-    restricted_knowledge: bool | None = None
-    prompt_maturity: Literal["none", "basic", "structured", "exhausted"] | None = None
-    prompt_tokens: Count | None = None
-    output_strictness: Literal["free", "style", "format"] | None = None
-    primary_goal: Literal["quality", "cost", "latency", "style", "facts", "fewer_hallucinations"] | None = None
-    fine_tuning_available: bool | None = None
-    requirements_change: Literal["rarely", "monthly", "weekly"] | None = None
-    costs: Costs | None = None
+    id: Annotated[
+        Annotated[str, Meta(max_length=200)] | None,
+        Meta(description="Your own name for the use case; echoed, and read by no policy."),
+    ] = None
+    requests_per_day: Annotated[Number | None, Meta(description="Requests a day the use case serves.")] = None
+    task_consistency: Annotated[
+        Literal["one_off", "varied", "consistent"] | None, Meta(description="Whether it is the same task every time.")
+    ] = None
+    latency_need: Annotated[
+        Literal["relaxed", "interactive", "tight"] | None, Meta(description="How quickly an answer must come.")
+    ] = None
+    domain_specialization: Annotated[
+        Literal["general", "specialized", "highly_specialized"] | None,
+        Meta(description="How far the domain is from everyday language and logic."),
+    ] = None
+    base_model_underperforms: Annotated[
+        bool | None, Meta(description="Measured, with a good prompt: the base model falls short.")
+    ] = None
+    labeled_examples: Annotated[Count | None, Meta(description="Pairs of an input and the exact output wanted.")] = None
+    example_quality: Annotated[
+        Literal["unreviewed", "mixed", "expert_reviewed"] | None, Meta(description="Who has checked the examples.")
+    ] = None
+    can_label_more: Annotated[
+        bool | None, Meta(description="Expert time or budget exists to write and review more.")
+    ] = None
+    has_evaluation_set: Annotated[
+        bool | None, Meta(description="A set of requests with a way to score answers exists.")
+    ] = None
+    knowledge_need: Annotated[
+        Literal["none", "stable_facts", "changing_facts"] | None,
+        Meta(description="Facts from documents that answers need."),
+    ] = None
+    knowledge_tokens: Annotated[Count | None, Meta(description="Size of that knowledge in tokens.")] = None
+    citations_required: Annotated[bool | None, Meta(description="Answers must cite their sources.")] = None
+    restricted_knowledge: Annotated[bool | None, Meta(description="Access rights on the knowledge differ by user.")] = (
+        None
+    )
+    prompt_maturity: Annotated[
+        Literal["none", "basic", "structured", "exhausted"] | None,
+        Meta(description="How far prompting has been taken."),
+    ] = None
+    prompt_tokens: Annotated[Count | None, Meta(description="Fixed instruction tokens in each request.")] = None
+    output_strictness: Annotated[
+        Literal["free", "style", "format"] | None,
+        Meta(description="Whether answers must keep to a style or an exact format."),
+    ] = None
+    primary_goal: Annotated[
+        Literal["quality", "cost", "latency", "style", "facts", "fewer_hallucinations"] | None,
+        Meta(description="The first goal of changing anything."),
+    ] = None
+    fine_tuning_available: Annotated[
+        bool | None, Meta(description="The provider offers it, or weights are at hand.")
+    ] = None
+    requirements_change: Annotated[
+        Literal["rarely", "monthly", "weekly"] | None, Meta(description="How often requirements change.")
+    ] = None
+    costs: Annotated[Costs | None, Meta(description="What running and tuning cost, to have the payback computed.")] = (
+        None
+    )
 
 
 FIELDS: tuple[str, ...] = tuple(field.name for field in msgspec.structs.fields(Profile))
@@ -82,6 +96,9 @@ def _field(kind: Any) -> Field:
 
 PAYBACK = "payback_months"
 """The one derived input: the band of the payback that `costs` give. No profile states it."""
+
+DERIVED = {PAYBACK: ("costs", "requests_per_day", "prompt_tokens", "labeled_examples")}
+"""Per derived input, the fields that it is computed from."""
 
 VOCABULARY: Vocabulary = {
     **{
@@ -130,9 +147,10 @@ def canonical(value: Any) -> Any:
     return value
 
 
-FIELD_TEXTS: dict[str, str] = {
-    name: text[0].upper() + text[1:]
-    for name, text in re.findall(r"^ +([a-z_]+): (.+)$", Profile.__doc__ or "", flags=re.MULTILINE)
+FIELD_TEXTS: dict[str, str] = {field.name: description(field.type) for field in msgspec.structs.fields(Profile)} | {
+    PAYBACK: "Band of the payback of training, computed from `costs`."
 }
-FIELD_TEXTS[PAYBACK] = "Band of the payback of training, computed from `costs`."
-"""What each input means, from the class's own description."""
+"""What each input means."""
+
+COST_TEXTS: dict[str, str] = {field.name: description(field.type) for field in msgspec.structs.fields(Costs)}
+"""What each field of `costs` means."""

@@ -1,111 +1,130 @@
-"""The recommendation: the one output type."""
+"""The recommendation: the one output type, and the shorter form of it that says only what matters most."""
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
+from trivium import pages
 from trivium.economics import Economics
 
 
 Value: TypeAlias = str | bool | int | float
-Explain: TypeAlias = Literal["full", "codes", "none"]
+View: TypeAlias = Literal["brief", "standard", "full"]
 Verdict: TypeAlias = Literal["adopt", "not_needed", "blocked", "later"]
+Basis: TypeAlias = Literal["stated", "assumed"]
+Says: TypeAlias = Annotated[str, Meta(description="The value in words: a clause, such as `answers need facts`.")]
 
 
-class Range(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A numeric threshold: from `at_least` up, and under `below`."""
+class NumberRange(msgspec.Struct, frozen=True):
+    """Numbers from `at_least` up, and under `below`; null where there is no such limit."""
 
-    at_least: int | float | None = None
-    below: int | float | None = None
+    at_least: int | float | None
+    below: int | float | None
 
 
-class Citation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A source that a rationale code rests on."""
+class Citation(msgspec.Struct, frozen=True):
+    """A source that reasons rest on."""
 
     id: str
     title: str
     year: int
-    url: str | None = None
+    url: str | None
 
 
-class ReasonInput(msgspec.Struct, frozen=True):
-    """An input behind a reason: the value given (null when assumed), its band, and the threshold that matters."""
+class Premise(msgspec.Struct, frozen=True):
+    """An input that the answer, or a reason, rests on."""
 
-    input: str
-    value: Value | None
-    band: str
-    threshold: Range | None = None
+    input: Annotated[str, Meta(description="The profile's field.")]
+    value: Annotated[
+        Value | None, Meta(description="The value given, else the one assumed; null for a number that is not known.")
+    ]
+    basis: Annotated[Basis, Meta(description="`stated` by the profile, or `assumed` because it leaves the field out.")]
+    says: Says
 
 
-class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A rationale code with the rule that gave it. `explain=codes` leaves out message, inputs and source."""
+class Reason(msgspec.Struct, frozen=True):
+    """A rationale code, with what it rests on."""
 
     code: str
     lever: str
-    effect: Literal["supports", "opposes", "blocks", "informs"]
-    rule: str
-    message: str | None = None
-    inputs: list[ReasonInput] | None = None
-    source: list[Citation] | None = None
+    effect: Annotated[
+        Literal["supports", "opposes", "blocks", "informs"], Meta(description="What it says about the lever.")
+    ]
+    message: str
+    decisive: Annotated[bool, Meta(description="Whether it rests on an input of `because`.")]
+    basis: Annotated[Basis, Meta(description="`assumed` when an input it rests on is assumed.")]
+    rule: Annotated[str, Meta(description="The rule of the policy that gives it: `table/rule`.")]
+    inputs: Annotated[
+        dict[str, Basis],
+        Meta(description="The inputs that its rule's condition names: field to `stated` or `assumed`."),
+    ]
+    sources: Annotated[list[str], Meta(description="Ids of the sources it rests on, in the full view.")]
 
 
 class LeverVerdict(msgspec.Struct, frozen=True):
-    """The verdict on a lever and the codes behind it."""
+    """The verdict on a lever, and why."""
 
     verdict: Verdict
-    codes: list[str]
+    codes: Annotated[list[str], Meta(description="The rationale codes behind it.")]
+    why_not: Annotated[str | None, Meta(description="Why it is not adopted; null when it is.")]
+    opens: Annotated[str | None, Meta(description="What would open it; null when it is adopted.")]
 
 
 class PlannedStep(msgspec.Struct, frozen=True):
-    """Something to do, with the sign by which it is known to be done; `lever` is null for checking an assumption."""
+    """Something to do, with the sign by which it is known to be done."""
 
     phase: Literal["now", "next", "later"]
-    lever: str | None
+    lever: Annotated[str | None, Meta(description="The lever it belongs to; null for checking an assumption.")]
     action: str
     done_when: str
 
 
 class Change(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """One changed input of a flip.
+    """One changed input of a flip."""
 
-    Attributes:
-        input: the profile's field.
-        from_: the value given; when unknown, the value or range assumed, and null when nothing is measured.
-        known: whether the profile gave it.
-        to: the value, or for numbers the threshold, to reach.
-        break_even: for a payback, the requests a day from which on training pays back soon enough, all else equal.
-    """
-
-    input: str
-    from_: Value | Range | None
-    known: bool
-    to: str | bool | Range
-    break_even: Range | None = None
+    input: Annotated[str, Meta(description="The profile's field.")]
+    from_: Annotated[Value | None, Meta(description="The value given or assumed; null for a number that is not known.")]
+    to: Annotated[str | bool | NumberRange, Meta(description="The value, or the range of a number, to reach.")]
+    says: Says
 
 
 class Flip(msgspec.Struct, frozen=True):
-    """The fewest changes that lead to another strategy; `action`: a team can make them all itself."""
+    """A smallest set of changes that leads to another strategy."""
 
-    strategy: str
-    by: Literal["action", "circumstance"]
+    strategy: Annotated[str, Meta(description="The strategy it leads to.")]
     changes: list[Change]
+    why: Annotated[
+        Literal["action", "circumstance", "assumption"],
+        Meta(description="A team's own `action`, a `circumstance`, or an `assumption` that proves wrong."),
+    ]
+
+
+class QuestionAnswer(msgspec.Struct, frozen=True):
+    """A possible answer to a question, and what it leaves open."""
+
+    says: Says
+    value: Annotated[Value | NumberRange, Meta(description="What to put into the profile.")]
+    reachable: Annotated[list[str], Meta(description="The strategies that are still possible with it.")]
+    settles: Annotated[bool, Meta(description="Whether only one strategy is left.")]
 
 
 class Question(msgspec.Struct, frozen=True):
-    """An unknown input whose answer can matter, with the strategies it could decide between."""
+    """An unknown input whose value can change the strategy."""
 
-    input: str
+    input: Annotated[str, Meta(description="The profile's field.")]
     question: str
-    could_lead_to: list[str]
+    answers: list[QuestionAnswer]
 
 
 class Assumption(msgspec.Struct, frozen=True):
-    """An input that was not given, and the band read for it."""
+    """An input that was not given, and what was assumed for it."""
 
     input: str
-    band: str
+    band: Annotated[str, Meta(description="The band of the policy that was read.")]
+    says: Says
 
 
 class PolicyReference(msgspec.Struct, frozen=True):
@@ -113,56 +132,194 @@ class PolicyReference(msgspec.Struct, frozen=True):
 
     name: str
     version: str
-    digest: str
+    digest: Annotated[str, Meta(description="SHA-256 of the policy.")]
     status: Literal["active", "deprecated", "retired"]
 
 
 class Caution(msgspec.Struct, frozen=True):
-    """A contradiction in the profile, or a deprecated policy."""
+    """A contradiction in the profile, a name that is not known, or a deprecated policy."""
 
     code: str
     message: str
 
 
-class Recommendation(msgspec.Struct, frozen=True):
-    """Which road to take, why, what to do first, and what would change the answer.
+class Labels(msgspec.Struct, frozen=True):
+    """What strategies and levers are called in the policy."""
 
-    Attributes:
-        strategy: the recommended strategy.
-        status: `settled`, no answer to an open question can change it; else `provisional`.
-        summary: one or two sentences that a manager can read.
-        levers: per lever its verdict and the codes behind it.
-        rationale: one entry per code, in the order of the decision tables.
-        steps: what to do, by phase.
-        flips: what would change the answer, nearest first.
-        margin: smallest number of changed inputs that changes the strategy; null when nothing does.
-        open_questions: what to ask next, in the order worth asking.
-        reachable: strategies still possible given the unknowns.
-        assumptions: what was assumed for the inputs not given.
-        economics: what training costs and saves; null without `costs`.
-        recheck_when: events that should re-open the answer.
-        policy: the policy that decided.
-        decision_id: equal for equal questions to equal policies.
-        id: the profile's own id.
-        warnings: contradictory inputs, a deprecated policy.
-        ignored_inputs: given, but not read by this policy.
-    """
+    strategies: dict[str, str]
+    levers: dict[str, str]
 
-    strategy: str
-    status: Literal["settled", "provisional"]
-    summary: str
-    levers: dict[str, LeverVerdict]
-    rationale: list[Reason]
-    steps: list[PlannedStep]
-    flips: list[Flip]
-    margin: int | None
-    open_questions: list[Question]
-    reachable: list[str]
-    assumptions: list[Assumption]
-    economics: Economics | None
-    recheck_when: list[str]
+
+class More(msgspec.Struct, frozen=True):
+    """How many entries of each list the full view has beyond those listed."""
+
+    rationale: int = 0
+    steps: int = 0
+    paths: int = 0
+    risks: int = 0
+    questions: int = 0
+    assumptions: int = 0
+    recheck_when: int = 0
+
+
+Strategy: TypeAlias = Annotated[str, Meta(description="The recommended strategy.")]
+Status: TypeAlias = Annotated[
+    Literal["settled", "provisional"],
+    Meta(description="`settled`: no answer to an open question can change the strategy; else `provisional`."),
+]
+Summary: TypeAlias = Annotated[str, Meta(description="The answer in a few sentences that a manager can read.")]
+DecisionId: TypeAlias = Annotated[str, Meta(description="Equal for equal profiles and equal policies.")]
+OwnId: TypeAlias = Annotated[str | None, Meta(description="The profile's own id.")]
+
+
+class BriefRecommendation(msgspec.Struct, frozen=True):
+    """Which approach to use, and what that hangs on."""
+
+    strategy: Strategy
+    status: Status
+    summary: Summary
+    because: Annotated[
+        dict[str, Basis],
+        Meta(description="Inputs that alone settle the strategy, whatever others are: field to `stated` or `assumed`."),
+    ]
     policy: PolicyReference
-    decision_id: str
-    id: str | None
-    warnings: list[Caution]
-    ignored_inputs: list[str]
+    decision_id: DecisionId
+    id: OwnId
+
+
+class Recommendation(msgspec.Struct, frozen=True):
+    """Which approach to use, why, what to do first, and what would change the answer."""
+
+    strategy: Strategy
+    status: Status
+    summary: Summary
+    because: Annotated[
+        list[Premise],
+        Meta(description="Inputs that alone settle the strategy, whatever the others are; none can be left out."),
+    ]
+    levers: Annotated[dict[str, LeverVerdict], Meta(description="Per lever its verdict, and why.")]
+    rationale: Annotated[
+        list[Reason], Meta(description="The reasons: decisive ones first, then what supports, then what opposes.")
+    ]
+    steps: Annotated[list[PlannedStep], Meta(description="What to do, by phase.")]
+    paths: Annotated[
+        list[Flip], Meta(description="What a team can do to reach another strategy, nearest first; all for the better.")
+    ]
+    risks: Annotated[
+        list[Flip],
+        Meta(description="What would overturn the answer, nearest first: circumstances, and wrong assumptions."),
+    ]
+    margin: Annotated[
+        int | None, Meta(description="Fewest changed inputs in a path or risk; null when there is neither.")
+    ]
+    questions: Annotated[list[Question], Meta(description="What to find out, in the order worth asking.")]
+    reachable: Annotated[list[str], Meta(description="Strategies that are possible, given what is unknown.")]
+    assumptions: Annotated[list[Assumption], Meta(description="What was assumed for the inputs that were not given.")]
+    economics: Annotated[Economics | None, Meta(description="What training costs and saves; null without `costs`.")]
+    recheck_when: Annotated[list[str], Meta(description="Events after which to ask again.")]
+    policy: PolicyReference
+    decision_id: DecisionId
+    id: OwnId
+    warnings: Annotated[list[Caution], Meta(description="What is contradictory, unknown or deprecated.")]
+    ignored_inputs: Annotated[list[str], Meta(description="Fields that were given and that this policy does not read.")]
+    sources: Annotated[list[Citation], Meta(description="The sources that the reasons rest on, in the full view.")]
+    labels: Annotated[Labels | None, Meta(description="Names for people, in the full view; else null.")]
+    more: More
+
+    def brief(self) -> BriefRecommendation:
+        """Return what matters most."""
+        because = {one.input: one.basis for one in self.because}
+        return BriefRecommendation(
+            self.strategy, self.status, self.summary, because, self.policy, self.decision_id, self.id
+        )
+
+    def standard(self) -> Recommendation:
+        """Return the same with its lists cut to what matters, and in `more` how much longer they are."""
+        reasons = _telling(self.rationale)
+        cut = {
+            "rationale": reasons,
+            "steps": self.steps[: MOST["steps"]],
+            "paths": _nearest(self.paths),
+            "risks": _nearest(self.risks),
+            "questions": self.questions[: MOST["questions"]],
+            "assumptions": [],
+            "recheck_when": self.recheck_when[: MOST["recheck_when"]],
+        }
+        more = {name: len(getattr(self, name)) - len(cut[name]) for name in More.__struct_fields__}  # type: ignore[arg-type]  # all have lengths
+        levers = _shown_with(self.levers, reasons)
+        return msgspec.structs.replace(self, **cut, levers=levers, sources=[], labels=None, more=More(**more))
+
+    def page(self) -> Recommendation:
+        """Return what a page for people shows: the standard view, with the names of strategies."""
+        return msgspec.structs.replace(self.standard(), labels=self.labels)
+
+    def view(self, view: View) -> Recommendation | BriefRecommendation:
+        """Return one of the three views of a full recommendation."""
+        if view == "full":
+            return self
+        return self.standard() if view == "standard" else self.brief()
+
+    def to_json(self, view: View = "full") -> str:
+        """Return the recommendation as the service answers it."""
+        return encode(self.view(view)).decode()
+
+    def to_dict(self, view: View = "full") -> dict[str, Any]:
+        """Return the recommendation as plain Python objects, as decoding its JSON gives them."""
+        decoded: dict[str, Any] = msgspec.json.decode(encode(self.view(view)))
+        return decoded
+
+    def to_markdown(self) -> str:
+        """Return the recommendation as a page of Markdown, cut to what matters."""
+        return pages.markdown(self.page())
+
+    def to_html(self) -> str:
+        """Return the recommendation as a fragment of HTML, cut to what matters."""
+        return pages.html(self.page())
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def __repr__(self) -> str:
+        because = ", ".join(f"{one.input} ({one.basis})" for one in self.because)
+        return f"<Recommendation {self.strategy}, {self.status}, because of {because or 'nothing'}>"
+
+
+MOST = {"rationale": 2, "steps": 3, "flips": 2, "questions": 1, "recheck_when": 1}
+"""Most entries of each list in the standard view."""
+
+encode = msgspec.json.Encoder(decimal_format="number").encode
+"""Encodes recommendations: money is exact, and written as a JSON number."""
+
+
+def _telling(reasons: list[Reason]) -> list[Reason]:
+    """Return the decisive reasons that each rest on an input that none before rests on; at least one reason."""
+    told: set[str] = set()
+    kept = []
+    for reason in reasons:
+        if reason.decisive and not told.issuperset(reason.inputs):
+            told.update(reason.inputs)
+            kept.append(reason)
+    kept = kept[: MOST["rationale"]] or reasons[:1]
+    return [msgspec.structs.replace(reason, sources=[]) for reason in kept]
+
+
+def _nearest(flips: list[Flip]) -> list[Flip]:
+    """Return the nearest flip to each strategy, then the next nearest, without those that only add to another one."""
+    changes = [frozenset(change.input for change in flip.changes) for flip in flips]
+    plain = [flip for flip, own in zip(flips, changes, strict=True) if not any(other < own for other in changes)]
+    first: dict[str, Flip] = {}
+    for flip in plain:
+        first.setdefault(flip.strategy, flip)
+    return [*first.values(), *(flip for flip in plain if flip is not first[flip.strategy])][: MOST["flips"]]
+
+
+def _shown_with(levers: dict[str, LeverVerdict], reasons: list[Reason]) -> dict[str, LeverVerdict]:
+    """Return the levers with the codes of the reasons that are shown."""
+    shown = {reason.code for reason in reasons}
+    return {
+        name: msgspec.structs.replace(lever, codes=[code for code in lever.codes if code in shown])
+        for name, lever in levers.items()
+    }

@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import trivium
 from api import serving
 from api.serving import JSON, Inside, Live, problem
 from trivium.api.openapi.examples import INDEED, SUPPORT
+from trivium.recommendation import View, encode
 
 
 ASK = """
@@ -57,7 +59,7 @@ def test_of_a_field_named_twice_the_last_one_counts(service: Inside) -> None:
     twice, once = b'{"labeled_examples":1,"labeled_examples":2000}', b'{"labeled_examples":2000}'
     for path, body in (
         ("/recommend", b"%b"),
-        ("/recommend?explain=full", b"%b"),
+        ("/recommend?view=full", b"%b"),
         ("/recommend/batch", b'{"profiles":[%b]}'),
     ):
         answers = [service.client.post(path, content=body % profile, headers=JSON) for profile in (twice, once)]
@@ -65,19 +67,33 @@ def test_of_a_field_named_twice_the_last_one_counts(service: Inside) -> None:
         assert answers[0].content == answers[1].content
 
 
+@pytest.mark.parametrize("view", ["brief", "standard", "full"])
+def test_an_answer_is_as_long_as_asked(service: Inside, view: View) -> None:
+    answer = service.client.post(f"/recommend?view={view}", json=INDEED)
+    assert answer.json() == msgspec.json.decode(encode(trivium.recommend(INDEED).view(view)))
+    assert len(service.client.post("/recommend?view=brief", json=INDEED).content) < 1024
+
+
 @pytest.mark.parametrize(
-    ("explain", "members"),
+    ("accept", "media_type"),
     [
-        ("full", {"code", "lever", "effect", "rule", "message", "inputs", "source"}),
-        ("codes", {"code", "lever", "effect", "rule"}),
-        ("none", set()),
+        ("*/*", "application/json"),
+        ("text/markdown", "text/markdown"),
+        ("text/html", "text/html"),
+        ("application/json;q=0.5, text/markdown", "text/markdown"),
+        ("text/markdown;q=0.5, application/*", "application/json"),
+        ("text/*;q=0.9, text/markdown;q=0.1", "text/html"),
+        ("text/html, application/xhtml+xml, application/json;q=0.9, */*;q=0.8", "text/html"),
     ],
 )
-def test_the_rationale_is_as_long_as_asked(service: Inside, explain: str, members: set[str]) -> None:
-    full = service.client.post("/recommend", json=INDEED).json()
-    answer = service.client.post(f"/recommend?explain={explain}", json=INDEED).json()
-    assert {member for reason in answer["rationale"] for member in reason} == members
-    assert answer | {"rationale": full["rationale"]} == full
+def test_people_get_the_page_that_they_prefer(service: Inside, accept: str, media_type: str) -> None:
+    response = service.client.post("/recommend", json=SUPPORT, headers={"Accept": accept})
+    assert response.status_code == 200
+    assert response.headers["content-type"].partition(";")[0] == media_type
+    assert response.headers["vary"] == "Accept"
+    if media_type == "text/markdown":
+        assert response.text.startswith(trivium.recommend(SUPPORT).to_markdown())
+    assert service.line(response)["strategy"] == trivium.recommend(SUPPORT).strategy
 
 
 @pytest.mark.parametrize(
@@ -152,16 +168,14 @@ def test_a_batch_answers_in_order_and_item_by_item(service: Inside) -> None:
 
 
 @given(st.lists(st.sampled_from([INDEED, SUPPORT, {}, {"id": "%"}, {"can_label_more": None}]), min_size=1, max_size=4))
-@pytest.mark.parametrize("explain", ["full", "codes", "none"])
+@pytest.mark.parametrize("view", ["full", "standard", "brief"])
 def test_each_result_is_the_bytes_of_a_single_answer(
-    service: Inside, explain: str, profiles: list[dict[str, Any]]
+    service: Inside, view: str, profiles: list[dict[str, Any]]
 ) -> None:
-    batch = service.client.post(f"/recommend/batch?explain={explain}", json={"profiles": profiles}).content
+    batch = service.client.post(f"/recommend/batch?view={view}", json={"profiles": profiles}).content
     items = msgspec.json.decode(batch, type=dict[str, msgspec.Raw])["items"]
     results = [bytes(item["result"]) for item in msgspec.json.decode(items, type=list[dict[str, msgspec.Raw]])]
-    assert results == [
-        service.client.post(f"/recommend?explain={explain}", json=profile).content for profile in profiles
-    ]
+    assert results == [service.client.post(f"/recommend?view={view}", json=profile).content for profile in profiles]
 
 
 def test_the_defaults_stand_in_where_a_profile_is_silent(service: Inside) -> None:
@@ -169,7 +183,7 @@ def test_the_defaults_stand_in_where_a_profile_is_silent(service: Inside) -> Non
     profiles: list[dict[str, Any]] = [{}, {"requests_per_day": 1}, {"knowledge_need": None, "id": None}]
     batch = service.client.post("/recommend/batch", json={"defaults": defaults, "profiles": profiles}).json()
     for item, profile in zip(batch["items"], profiles, strict=True):
-        assert item["result"] == service.client.post("/recommend", json=defaults | profile).json()
+        assert item["result"] == service.client.post("/recommend?view=brief", json=defaults | profile).json()
         assert item.get("id") == (defaults | profile)["id"]
 
 
@@ -181,5 +195,5 @@ def test_the_default_id_names_failures_too(service: Inside) -> None:
 
 def test_a_batch_of_the_largest_size_is_answered(service: Inside) -> None:
     body = {"profiles": [{"requests_per_day": number} for number in range(1000)]}
-    assert service.client.post("/recommend/batch?explain=none", json=body).json()["summary"]["succeeded"] == 1000
+    assert service.client.post("/recommend/batch?view=brief", json=body).json()["summary"]["succeeded"] == 1000
     problem(service.client.post("/recommend/batch", json={"profiles": [{}] * 1001}), 413, "too-large")

@@ -12,7 +12,7 @@ from api import serving
 from api.serving import JSON, Inside, Live, problem
 
 
-PATHS = ["/recommend", "/recommend?explain=full", "/recommend/batch", "/policies/1/map"]
+PATHS = ["/recommend", "/recommend?view=full", "/recommend/batch", "/policies/1/map"]
 HEAD = "POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 CUT_OFF = {
     "a bad chunk": "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",

@@ -178,10 +178,10 @@ def test_what_is_no_question_for_a_map_is_refused(service: Inside, body: Any, er
 # Parameters
 
 QUERIES: dict[str, list[tuple[str, str]]] = {
-    "explain=ful": [("explain", "unknown_value")],
-    "explain=": [("explain", "unknown_value")],
-    "explain=%00": [("explain", "unknown_value")],
-    "explain": [("explain", "unknown_value")],
+    "view=ful": [("view", "unknown_value")],
+    "view=": [("view", "unknown_value")],
+    "view=%00": [("view", "unknown_value")],
+    "view": [("view", "unknown_value")],
     "policy=": [("policy", "unknown_value")],
     "policy=v1": [("policy", "unknown_value")],
     "policy=%zz": [("policy", "unknown_value")],
@@ -191,9 +191,9 @@ QUERIES: dict[str, list[tuple[str, str]]] = {
     "%ff=1": [("\ufffd", "unknown_field")],
     "=": [("", "unknown_field")],
     "policy=1&policy=1": [("policy", "malformed")],
-    "explain=none&x=1&policy=one&explain=full": [
-        ("explain", "malformed"),
+    "view=brief&x=1&policy=one&view=full": [
         ("policy", "unknown_value"),
+        ("view", "malformed"),
         ("x", "unknown_field"),
     ],
 }
@@ -208,10 +208,10 @@ def test_wrong_parameters_are_all_named(service: Inside, path: str, query: str, 
 
 
 def test_a_wrong_parameter_is_told_what_was_meant(service: Inside) -> None:
-    found = problem(service.client.post("/recommend?polcy=1&explain=code", json={}), 400, "invalid-input")
+    found = problem(service.client.post("/recommend?polcy=1&view=stand", json={}), 400, "invalid-input")
     assert [error["detail"] for error in found["errors"]] == [
         "unknown parameter; did you mean `policy`?",
-        "unknown value; did you mean `codes`?",
+        "unknown value; did you mean `standard`?",
     ]
 
 
@@ -355,7 +355,7 @@ def test_a_body_beyond_the_limit_is_told_the_limit(service: Inside, path: str, s
     documented(service, response)
 
 
-@pytest.mark.parametrize("query", ["", "?explain=full"], ids=["plain", "with-query"])
+@pytest.mark.parametrize("query", ["", "?view=full"], ids=["plain", "with-query"])
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 def test_ten_megabytes_are_refused_by_the_live_service(live: Live, query: str, chunked: bool) -> None:
     content = in_chunks(10 << 20) if chunked else b" " * (10 << 20)

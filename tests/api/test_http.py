@@ -70,7 +70,7 @@ def test_the_tag_of_a_policy_is_its_digest_by_any_name(service: Inside) -> None:
 def test_decisions_are_never_stored(service: Inside) -> None:
     for response in (
         service.client.post("/recommend", json={}),
-        service.client.post("/recommend?explain=none", json={}),
+        service.client.post("/recommend?view=brief", json={}),
         service.client.post("/recommend/batch", json={"profiles": [{}]}),
         service.client.post("/policies/1/map", json={"x": "requests_per_day", "y": "labeled_examples"}),
     ):
@@ -103,7 +103,8 @@ PREFERENCES = {
 
 @pytest.mark.parametrize(("accept", "status"), PREFERENCES.items())
 def test_preferences_are_respected(service: Inside, accept: str, status: int) -> None:
-    assert service.client.post("/recommend", json={}, headers={"Accept": accept}).status_code == status
+    body = {"x": "requests_per_day", "y": "labeled_examples"}
+    assert service.client.post("/policies/1/map", json=body, headers={"Accept": accept}).status_code == status
 
 
 CONTENT_TYPES = {

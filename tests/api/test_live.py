@@ -23,7 +23,7 @@ KINDS: list[tuple[str, str, bytes, int]] = [
     ("POST", "/recommend", msgspec.json.encode(SUPPORT), 200),
     ("POST", "/recommend", b'{"id": NaN}', 400),
     ("POST", "/recommend", b"[" * 10_000, 400),
-    ("POST", "/recommend?explain=none", GOOD, 200),
+    ("POST", "/recommend?view=brief", GOOD, 200),
     ("POST", "/recommend?policy=9", GOOD, 404),
     ("POST", "/recommend/batch", b'{"profiles": [{}, 1, {"x": 1}]}', 200),
     ("POST", "/recommend", b" " * (2 << 20), 413),
@@ -62,7 +62,7 @@ def test_many_callers_at_once_each_get_their_own_answer(live: Live) -> None:
     assert {line["level"] for line in lines} == {"info"}
 
 
-@pytest.mark.parametrize("path", ["/recommend", "/recommend?explain=full", "/nope"])
+@pytest.mark.parametrize("path", ["/recommend", "/recommend?view=full", "/nope"])
 def test_a_refusal_arrives_though_the_body_was_not_wanted(live: Live, path: str) -> None:
     """Every answer is read whole, and on the same connection the next request is answered, too."""
     with httpx.Client(base_url=live.url, timeout=10, limits=httpx.Limits(max_connections=1)) as client:
@@ -85,7 +85,7 @@ def test_requests_in_flight_are_answered_before_the_process_ends(tmp_path: Path)
     """Callers who are half through with sending when the process is told to stop send the rest half a second later."""
     profiles = [{"id": str(number), "requests_per_day": number} for number in range(1000)]
     batch = msgspec.json.encode({"profiles": profiles})
-    bodies = [("/recommend", GOOD), ("/recommend?explain=none", GOOD), *[("/recommend/batch", batch)] * 3]
+    bodies = [("/recommend", GOOD), ("/recommend?view=brief", GOOD), *[("/recommend/batch", batch)] * 3]
 
     async def send(client: httpx.AsyncClient, path: str, body: bytes, on: asyncio.Event) -> httpx.Response:
         async def halves() -> AsyncIterator[bytes]:

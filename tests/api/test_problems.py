@@ -20,10 +20,11 @@ from litestar.params import FromPath
 
 from api import serving
 from api.serving import JSON, OPERATIONS, PATHS, Inside, documented, parse, problem
-from trivium import Advisor, Explain, Profile, Recommendation
-from trivium.advisor import Advice
+from trivium import Advisor, Profile, Recommendation
 from trivium.api.http.problems import PROBLEM_TYPES
 from trivium.api.openapi.examples import LARGE_BATCH, UNMAPPABLE, WRONG_BATCH, WRONG_MAP, WRONG_PROFILE
+from trivium.economics import Economics
+from trivium.rendering import Renderer
 
 
 # The service's own failures
@@ -34,21 +35,22 @@ SECRET = "hunter2"  # noqa: S105 - it has to look like one
 class Broken(Advisor):
     """Fails at each question."""
 
-    def answer(self, profile: Profile, explain: Explain = "full") -> tuple[bytes, Advice]:
-        raise RuntimeError(f"{SECRET} {profile} {explain}")
+    def assess(self, profile: Profile) -> Economics | None:
+        raise RuntimeError(f"{SECRET} {profile}")
 
 
 class Lost(Advisor):
     """Recommends what it says cannot be reached."""
 
-    def recommend(self, profile: Profile, explain: Explain = "full") -> Recommendation:
-        return msgspec.structs.replace(super().recommend(profile, explain), reachable=[])
+    def recommend(self, profile: Profile) -> Recommendation:
+        return msgspec.structs.replace(super().recommend(profile), reachable=[])
 
 
 def with_advisor(served: Inside, kind: type[Advisor]) -> None:
     service = served.app.state.services.policies
     service.default = kind(service.registry.default)
     service.advisors[service.registry.default.version] = service.default
+    service.renderers[service.registry.default.version] = Renderer(service.default)
 
 
 def test_a_defect_is_reported_to_the_log_and_not_to_the_caller() -> None:
@@ -56,7 +58,7 @@ def test_a_defect_is_reported_to_the_log_and_not_to_the_caller() -> None:
         with_advisor(served, Broken)
         for response in (
             served.client.post("/recommend", json={"id": "mine"}),
-            served.client.post("/recommend?explain=none", json={"id": "mine"}),
+            served.client.post("/recommend?view=brief", json={"id": "mine"}),
             served.client.post("/recommend/batch", json={"profiles": [{"id": "mine"}]}),
         ):
             problem(response, 500, "internal-error")

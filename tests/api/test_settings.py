@@ -126,7 +126,7 @@ def test_the_environment_is_read_when_no_settings_are_given(monkeypatch: pytest.
     for name in [name for name in os.environ if name.startswith("TRIVIUM_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("TRIVIUM_MAX_BATCH", "7")
-    assert create_app().state.reloader.settings == Settings(max_batch=7)
+    assert create_app().state.services.settings == Settings(max_batch=7)
 
 
 @pytest.mark.parametrize(("selector", "says"), [("9", "no policy `9`"), ("1.0.0", "policy 1.0.0 is retired")])

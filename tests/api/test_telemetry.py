@@ -72,10 +72,10 @@ def test_the_time_is_that_of_the_request_whatever_else_happens_in_its_turn(servi
     assert abs(dt.datetime.fromisoformat(line["time"]).timestamp() - ended) < 0.15
 
 
-@pytest.mark.parametrize("explain", ["full", "codes", "none"])
-def test_the_codes_are_logged_however_little_is_explained(service: Inside, explain: str) -> None:
-    full = service.client.post("/recommend", json=SUPPORT).json()
-    line = service.line(service.client.post(f"/recommend?explain={explain}", json=SUPPORT))
+@pytest.mark.parametrize("view", ["full", "standard", "brief"])
+def test_the_codes_are_logged_however_short_the_view(service: Inside, view: str) -> None:
+    full = service.client.post("/recommend?view=full", json=SUPPORT).json()
+    line = service.line(service.client.post(f"/recommend?view={view}", json=SUPPORT))
     assert line["codes"] == list(dict.fromkeys(reason["code"] for reason in full["rationale"]))
 
 
@@ -249,7 +249,7 @@ def test_decisions_are_counted_as_asked() -> None:
     with serving.inside() as served:
         answers = [
             *(served.client.post("/recommend", json=profile).json() for profile in (INDEED, SUPPORT, SUPPORT, {})),
-            served.client.post("/recommend?explain=full", json=INDEED).json(),
+            served.client.post("/recommend?view=full", json=INDEED).json(),
         ]
         batch = served.client.post("/recommend/batch", json={"profiles": [INDEED, {"x": 1}, SUPPORT]}).json()
         answers += [item["result"] for item in batch["items"] if item["status"] == "ok"]
@@ -293,7 +293,7 @@ def test_promtool_finds_nothing_wrong_with_the_metrics(aged: Inside) -> None:
 # Callers who leave
 
 
-@pytest.mark.parametrize("path", ["/recommend", "/recommend?explain=full", "/recommend/batch"])
+@pytest.mark.parametrize("path", ["/recommend", "/recommend?view=full", "/recommend/batch"])
 def test_a_caller_who_leaves_while_sending_is_no_defect(live: Live, path: str) -> None:
     name = f"leaving{re.sub(r'[^a-z]', '.', path)}-"
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n"

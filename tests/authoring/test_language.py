@@ -77,7 +77,7 @@ MALFORMED = {
     "a lever that is both": ("{label: Feet, always: true}", "{label: Feet, always: true, table: cycling}"),
     "a verdict": ("bad: not_needed", "bad: never"),
     "an effect": ("effect: informs", "effect: hints"),
-    "a code without a source": ("It rains., source: [S1]", "It rains., source: []"),
+    "a code without a source": ('get wet.", source: [S1]', 'get wet.", source: []'),
     "a phase": ("phase: now", "phase: soon"),
     "a warning without a condition": ("when: {has_bike: yes, distance: far}, ", ""),
     "a promise of half a form": ("raising: distance, never_leaves: [bus]", "raising: distance"),

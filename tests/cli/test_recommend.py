@@ -9,6 +9,7 @@ import pytest
 import trivium
 from api.serving import JSON, Inside
 from cli.conftest import INDEED, Invoke, on_terminal, run
+from trivium.cli.authoring import STARTER
 from trivium.recommendation import Recommendation
 
 
@@ -39,20 +40,27 @@ def test_on_a_terminal_it_is_words(indeed: str) -> None:
     code, said = on_terminal("recommend", indeed, "--policy", "1.0.0")
     assert code == 0
     made = trivium.recommend(json.loads(INDEED), policy="1.0.0")
-    assert said.startswith("Fine-tuning  settled\nTrain a model on your examples")
-    for reason in made.rationale:
-        assert f"{reason.code} ({reason.rule})" in said
-    for part in ("Retrieval           not needed", "Done when: ", "labeled_examples: 1,000 -> under 500"):
-        assert part in said
-    assert "requests_per_day: 100,000 -> under 10,000" in said
+    words = " ".join(said.split())
+    assert words.startswith("Fine-tuning - settled Fine-tune a model, because ")
+    for reason in made.standard().rationale:
+        assert f"{reason.message} {reason.code}" in words
+    for part in ("Retrieval (not needed): ", "Done when: ", "There are 500 or more labeled examples. stated"):
+        assert part in words
     assert made.decision_id in said
+    assert "<sub>" not in said
 
 
 def test_on_a_terminal_json_can_be_asked_for(indeed: str) -> None:
-    code, said = on_terminal("recommend", indeed, "--json")
+    code, said = on_terminal("recommend", indeed, "--json", "--view", "full")
     assert code == 0
     assert msgspec.json.decode(said, type=Recommendation) == trivium.recommend(json.loads(INDEED))
     assert said.startswith('{\n  "strategy": "fine_tuning"')
+
+
+def test_markdown_is_the_page_of_the_library(indeed: str) -> None:
+    page = run("recommend", indeed, "--markdown").stdout
+    assert page.startswith(trivium.recommend(json.loads(INDEED)).to_markdown())
+    assert "trivium recommend --policy 2.0.0 -" in page
 
 
 def test_on_a_narrow_terminal_no_line_is_too_long(indeed: str) -> None:
@@ -61,16 +69,16 @@ def test_on_a_narrow_terminal_no_line_is_too_long(indeed: str) -> None:
 
 
 def test_what_is_not_known_is_asked_and_said(invoke: Invoke) -> None:
-    profile = '{"id": "x[red]", "labeled_examples": 120, "requests_per_day": 5e4, "knowledge_tokens": 5}'
-    said = invoke("recommend", "-", "--policy", "1", "--table", stdin=profile).stdout
-    assert "provisional" in said
-    assert "Not read by this policy: knowledge_tokens" in said
-    assert "1  Does a good answer need facts from your documents" in said
-    assert "Decides between: Prompt engineering, Retrieval (RAG)" in said
-    assert "labeled_examples: 120 -> at least 500" in said
-    assert "knowledge_need: none (assumed) -> stable_facts" in said
-    assert "primary_goal              quality" in said
-    assert "id x[red]" in said
+    profile = '{"id": "x[red]\\u001b[31m", "labeled_examples": 120, "requests_per_day": 5e4, "knowledge_tokens": 5}'
+    said = " ".join(invoke("recommend", "-", "--policy", "1", "--table", stdin=profile).stdout.split())
+    for part in (
+        "Prompt engineering - provisional",
+        "There are fewer than 500 labeled examples. stated",
+        "Ask next 1 Do good answers need facts from your documents, and do those facts change?",
+        "Not read by this policy • knowledge_tokens",
+        "id x[red]\N{REPLACEMENT CHARACTER}[31m",
+    ):
+        assert part in said
 
 
 def test_warnings_are_shown(invoke: Invoke) -> None:
@@ -78,11 +86,34 @@ def test_warnings_are_shown(invoke: Invoke) -> None:
     assert "(ONE_OFF_AT_VOLUME)" in invoke("recommend", "-", "--table", stdin=profile).stdout
 
 
-@pytest.mark.parametrize(("explain", "shown"), [("codes", True), ("none", False)])
-def test_less_can_be_explained(invoke: Invoke, explain: str, shown: bool) -> None:
-    said = invoke("recommend", "-", "--table", "--explain", explain, stdin=INDEED).stdout
-    assert ("HIGH_VOLUME (economy/" in said) is shown
-    assert "At that volume" not in said
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (("--expect", "fine_tuning"), 0, ""),
+        (("--expect", "rag"), 1, "expected rag, and fine_tuning is recommended"),
+        (("--expect", "rga"), 2, "`rga` is no strategy of the policy: prompt_engineering, rag"),
+        (("--fail-on", "provisional"), 1, "the answer is provisional"),
+        (("--fail-on", "provisional", "--policy", "1"), 0, ""),
+    ],
+)
+def test_a_pipeline_can_insist_on_an_answer(invoke: Invoke, options: tuple[str, ...], code: int, says: str) -> None:
+    done = invoke("recommend", "-", *options, stdin=INDEED)
+    assert done.exit_code == code
+    assert says in done.stderr
+    assert bool(done.stdout) == (code != 2)
+
+
+def test_a_policy_of_your_own_recommends(invoke: Invoke, tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(STARTER.read_text("utf-8"), "utf-8")
+    made = json.loads(
+        invoke("recommend", "-", "--policy", str(file), stdin='{"knowledge_need": "stable_facts"}').stdout
+    )
+    assert (made["strategy"], made["policy"]["name"]) == ("rag", "starter")
+    assert made["summary"].startswith("Use retrieval, because answers need facts from documents.")
+    assert invoke("recommend", "-", "--policy", str(tmp_path / "none.yaml"), stdin="{}").exit_code == 2
+    file.write_text("policy: own", "utf-8")
+    assert invoke("recommend", "-", "--policy", str(file), stdin="{}").exit_code == 1
 
 
 def test_every_bad_field_has_a_line_of_its_own() -> None:

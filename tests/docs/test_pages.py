@@ -17,7 +17,7 @@ from trivium.economics import Costs
 from trivium.policy import Registry, load_directory
 from trivium.policy.language.document import Promise
 from trivium.prices import AS_OF, DEFAULTS
-from trivium.profile import VOCABULARY
+from trivium.profile import COST_TEXTS, VOCABULARY
 
 
 PAGES = sorted(
@@ -154,9 +154,8 @@ def test_what_is_generated_is_what_its_command_prints(page: str, command: str) -
 
 def test_every_cost_is_listed_with_what_is_assumed() -> None:
     page = text(Path("docs/economics.md"))
-    told = re.findall(r"^ +([a-z_]+): (.+)$", Costs.__doc__ or "", flags=re.MULTILINE)
     assumed = {name: f"{figure.value:,}" for name, figure in DEFAULTS.items()}
-    expected = [(name, assumed.get(name, "-"), meaning[0].upper() + meaning[1:]) for name, meaning in told]
+    expected = [(name, assumed.get(name, "-"), meaning) for name, meaning in COST_TEXTS.items()]
     assert re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", page, flags=re.MULTILINE) == expected
     assert [name for name, *_ in expected] == list(Costs.__struct_fields__)
     for place in (page, text(Path("README.md")).partition("\n## Economics\n")[2]):

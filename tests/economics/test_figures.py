@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import trivium
 from trivium import economics
 from trivium.economics import CostAssumption, Costs, Economics, assess, price_digest
 from trivium.prices import AS_OF, DEFAULTS
@@ -229,3 +230,89 @@ def test_the_digest_is_of_what_was_looked_up() -> None:
     assert price_digest(Costs(model="our-own-7b", tuned_model="our-own-1b", label_cost=1)) is None
     priced = Costs(input_price=1, output_price=1, cache_factor=1, price_multiplier=1, training_price=1)
     assert price_digest(msgspec.structs.replace(priced, model="gpt-4o")) is None
+
+
+# Each model has its own cache discount
+
+
+def test_tuned_tokens_get_the_cache_discount_of_the_model_that_is_tuned() -> None:
+    """A prompt on gpt-5 is cached at a tenth of the price, one on gpt-4o-mini at half of it."""
+    costs = {
+        "model": "gpt-5",
+        "tuned_model": "gpt-4o-mini",
+        "variable_input_tokens": 100,
+        "output_tokens": 50,
+        "examples_to_make": 0,
+        "engineering": 3000,
+    }
+    found = ask(costs, requests=8000, prompt=10_000)
+    assert found.monthly_tuned == Decimal("165.60")  # 240,000 x ((4,000 x 0.5 + 100) x 0.30 + 50 x 1.20) / 1M
+    assert assumed(found, "cache_factor") == [Decimal("0.1"), Decimal("0.5")]
+
+
+def test_a_stated_cache_discount_holds_for_both_models() -> None:
+    costs = {"model": "gpt-5", "tuned_model": "gpt-4o-mini", "cache_factor": 0.1}
+    costs |= {"variable_input_tokens": 100, "output_tokens": 50}
+    found = ask(costs, requests=8000, prompt=10_000)
+    assert found.monthly_tuned == Decimal("50.40")
+    assert assumed(found, "cache_factor") == []
+
+
+def test_the_wrong_discount_made_a_wrong_strategy() -> None:
+    """At 8,000 requests a day tuning seemed to pay, because its prompt was priced by the other model's cache."""
+    profile = {
+        "requests_per_day": 8000,
+        "task_consistency": "consistent",
+        "prompt_tokens": 10_000,
+        "labeled_examples": 500,
+        "example_quality": "expert_reviewed",
+        "prompt_maturity": "structured",
+        "has_evaluation_set": True,
+        "fine_tuning_available": True,
+    }
+    costs = {"model": "gpt-5", "tuned_model": "gpt-4o-mini", "variable_input_tokens": 100, "output_tokens": 50}
+    costs |= {"engineering": 4500}
+    made = trivium.recommend(profile | {"costs": costs})
+    assert made.strategy == "prompt_engineering"
+    assert trivium.recommend(profile | {"costs": costs | {"cache_factor": 0.1}}).strategy == "fine_tuning"
+
+
+# Examples that exist need not be made
+
+
+@pytest.mark.parametrize(("owned", "to_make"), [(None, 500), (0, 500), (120, 380), (500, 0), (5000, 0)])
+def test_only_the_missing_examples_are_made(owned: float | None, to_make: int) -> None:
+    costs = msgspec.convert(PRICED | {"label_cost": 10}, Costs)
+    costs = msgspec.structs.replace(costs, examples_to_make=None)
+    found = assess(costs, requests_per_day=1000, prompt_tokens=1000, labeled_examples=owned)
+    assert assumed(found, "examples_to_make") == [to_make]
+    assert found.upfront == to_make * 10
+
+
+def test_a_stated_number_of_examples_to_make_stands() -> None:
+    costs = msgspec.convert(PRICED | {"label_cost": 10, "examples_to_make": 40}, Costs)
+    assert assess(costs, requests_per_day=1000, prompt_tokens=1000, labeled_examples=5000).upfront == 400
+
+
+# In words
+
+
+@pytest.mark.parametrize(
+    ("engineering", "months_left", "says"),
+    [
+        (900, 24, "training pays back in 3.0 months and breaks even at 251 requests a day"),
+        (4500, 24, "training pays back in 15.0 months and breaks even at 1,251 requests a day"),
+        (4500, 12, "training takes 15.0 months to pay back, longer than the model lasts, so it never pays for itself"),
+        (18_300, 1000, "training takes 61.0 months to pay back, so it is never worth it for the money"),
+        (60_000, 1000, "training takes 200 months to pay back, so it is never worth it for the money"),
+    ],
+)
+def test_the_payback_in_words(engineering: float, months_left: float, says: str) -> None:
+    found = ask(PRICED | {"tuned_input_tokens": 0, "engineering": engineering, "model_months_left": months_left})
+    assert found.says == says
+
+
+def test_no_payback_in_words() -> None:
+    assert ask(PRICED | {"tuned_input_tokens": 1000}).says == "training never pays back, because it saves no money"
+    assert ask(PRICED, requests=None).says.endswith("would pay back, because requests_per_day is missing")
+    assert ", costs.engineering are missing" in ask({}, None, None).says

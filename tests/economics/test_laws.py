@@ -107,6 +107,16 @@ def test_more_requests_never_slow_the_payback(costs: dict[str, Any], one: float,
     assert fewer.break_even_requests_per_day == more.break_even_requests_per_day
 
 
+@given(enough, counts, counts)
+def test_more_examples_never_slow_the_payback(costs: dict[str, Any], one: float, other: float) -> None:
+    costs = {"training_price": 1} | costs
+    fewer, more = (
+        assess(msgspec.convert(costs, Costs), requests_per_day=1000, prompt_tokens=1000, labeled_examples=owned)
+        for owned in sorted((one, other))
+    )
+    assert speed(fewer) <= speed(more)
+
+
 @given(enough, counts)
 @example(EVERYTHING | {"price_multiplier": 0}, MOST)
 @example(TINY | {"price_multiplier": 0, "hosting_per_month": 0}, 10**6)

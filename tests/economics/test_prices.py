@@ -33,6 +33,15 @@ KNOWN = (
     "gpt-4.1-nano-2025-04-14",
     "gpt-3.5-turbo",
     "gpt-3.5-turbo-0125",
+    "gpt-5",
+    "gpt-5-2025-08-07",
+    "gpt-5-mini",
+    "gpt-5-nano",
+    "claude-opus-4-5",
+    "claude-sonnet-4-5",
+    "claude-haiku-4-5",
+    "gemini-2.5-pro",
+    "gemini-2.5-flash",
     "ft:gpt-4o-2024-08-06:acme::x",
     "ft:gpt-4o-mini-2024-07-18:acme::x",
     "ft:gpt-3.5-turbo-0125:acme::x",
@@ -41,6 +50,7 @@ KNOWN = (
 
 def forget() -> None:
     prices._genai_prices.cache_clear()  # noqa: SLF001 - whether it is installed is asked once
+    prices._known_models.cache_clear()  # noqa: SLF001 - so are the names it knows
     figures.cache_clear()
 
 
@@ -64,8 +74,9 @@ def sources(name: str) -> set[str]:
 def test_without_the_extra_our_own_file_knows_a_few_models() -> None:
     assert values("gpt-4o")["input_price"] == Decimal("2.5")
     assert values("ft:gpt-4.1:acme::x")["output_price"] == 12
-    assert figures("gpt-5") == {}
-    assert price_digest(Costs(model="gpt-5")) is None
+    assert values("gpt-5") == {"input_price": Decimal("1.25"), "output_price": 10, "cache_factor": Decimal("0.1")}
+    assert figures("gpt-6") == {}
+    assert price_digest(Costs(model="gpt-6")) is None
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -79,9 +90,8 @@ def test_both_sources_say_the_same(name: str, request: pytest.FixtureRequest) ->
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("gpt-5", ("1.25", "10", "0.1")),
-        ("claude-sonnet-4-5", ("3", "15", "0.1")),
-        ("gemini-2.5-pro", ("1.25", "10", "0.1")),
+        ("gpt-4.5-preview", ("75", "150", "0.5")),
+        ("claude-3-5-haiku-latest", ("0.8", "4", "0.1")),
         ("gpt-4o-2024-05-13", ("5", "15", "1")),
     ],
 )
@@ -126,6 +136,20 @@ def test_the_file_is_whole() -> None:
     for model in OWN["models"]:
         re.compile(model["match"])
         assert model["figures"].keys() <= OWN["figures"].keys()
-        assert {"input_multiplier", "output_multiplier"} <= model["figures"].keys()
+        assert ("input_multiplier" in model["figures"]) == ("output_multiplier" in model["figures"])
     for field, figure in DEFAULTS.items():
         msgspec.convert({field: float(figure.value) if field != "tuned_input_tokens" else 0}, Costs)
+
+
+def test_a_model_that_cannot_be_tuned_has_no_tuned_price() -> None:
+    assert "input_price" not in figures("ft:claude-haiku-4-5")
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("gpt4o-mini", "gpt-4o-mini"), ("claude-sonet-4-5", "claude-sonnet-4-5"), ("GPT 5", "gpt-5")]
+)
+def test_the_nearest_known_names(name: str, near: str, request: pytest.FixtureRequest) -> None:
+    assert near in prices.nearest_models(name)
+    request.getfixturevalue("_without_genai_prices")
+    assert near in prices.nearest_models(name)
+    assert prices.nearest_models("\0" * 200) == []

@@ -72,7 +72,7 @@ EDITS: dict[str, tuple[dict[str, str], str]] = {
     ),
     "another phase": ({"phase: now": "phase: next"}, "minor"),
     "another event": ({"  - {id: rain-stops,": "  - {id: moved, event: You move.}\n  - {id: rain-stops,"}, "minor"),
-    "a message": ({"It rains.": "It is raining."}, "patch"),
+    "a message": ({"would get wet": "would be wet"}, "patch"),
     "a summary": ({"Take the bus.}": "The bus it is.}"}, "patch"),
     "a question": ({"How many kilometers": "How far"}, "patch"),
     "a title": ({"How to get to work": "The way to work"}, "patch"),

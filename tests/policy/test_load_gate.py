@@ -153,7 +153,7 @@ CASES = {
         "because: [RAIN]", "because: [RAIM, RAIN]", "unknown-code", "RAIM", "did you mean `RAIN`", "cycling/soaked"
     ),
     "an unknown source of a code": Bad(
-        "It rains., source: [S1]", "It rains., source: [S2]", "unknown-source", "S2", "`S1`"
+        'get wet.", source: [S1]', 'get wet.", source: [S2]', "unknown-source", "S2", "`S1`"
     ),
     "an unknown source of a step": Bad("Hard., source: [S1]", "Hard., source: [S2]", "unknown-source", "S2", "`S1`"),
     "an unknown lever of a code": Bad(

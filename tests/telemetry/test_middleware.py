@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from trivium.advisor import Outcome
 from trivium.api.reloader import PolicyReloader
 from trivium.api.settings import Settings
 from trivium.api.telemetry.log import make_logger
@@ -22,6 +21,7 @@ from trivium.api.telemetry.log_writer import LogWriter
 from trivium.api.telemetry.metrics import Metrics
 from trivium.api.telemetry.middleware import App, Drain, Message, Scope, TelemetryMiddleware
 from trivium.recommendation import PolicyReference
+from trivium.rendering import Outcome
 
 
 class Telemetry:

@@ -115,7 +115,7 @@ def test_it_asks_what_the_recommendation_asks_first(data: st.DataObject, version
     known.pop("payback_months", None)
     some = {name: known[name] for name in data.draw(st.sets(st.sampled_from(sorted(known))))}
     made, asking = advisor.recommend(make_profile(some)), Interview(advisor.policy, some).asking
-    first = made.open_questions[0].question if made.open_questions else None
+    first = made.questions[0].question if made.questions else None
     assert first == (asking.spec.question if asking else None)
     assert Interview(advisor.policy, some).reachable == tuple(made.reachable)
 

@@ -16,9 +16,10 @@ from trivium.decoding import check
 from trivium.errors import FieldError
 from trivium.policy import load_directory
 from trivium.profile import COUNTS, FIELDS, MOST, VOCABULARY, make_profile, parse_profile
+from trivium.rendering import Renderer
 
 
-ADVISOR = Advisor(Registry(load_directory(trivium.POLICIES, VOCABULARY)).by_version["1.0.0"])
+RENDERER = Renderer(Advisor(Registry(load_directory(trivium.POLICIES, VOCABULARY)).by_version["1.0.0"]))
 encode = msgspec.json.encode
 
 counts = st.integers(0, 10_000) | st.integers(0, int(MOST))
@@ -174,24 +175,22 @@ def test_errors_inside_a_larger_body_point_into_it() -> None:
 @pytest.mark.parametrize("field", [name for name, field in VOCABULARY.items() if field.kind == "number"])
 def test_however_a_number_is_written_the_answer_is_the_same_bytes(field: str) -> None:
     answers = {
-        ADVISOR.answer(parse_profile(b'{"%b": %b}' % (field.encode(), number)))[0]
+        RENDERER.json(parse_profile(b'{"%b": %b}' % (field.encode(), number)))[0]
         for number in (b"1000", b"1000.0", b"1e3", b"1.0E+3", b"10000e-1")
     }
     assert len(answers) == 1
-    zeros = {
-        ADVISOR.answer(parse_profile(b'{"%b": %b}' % (field.encode(), zero)))[0] for zero in (b"0", b"-0", b"-0.0")
-    }
+    zeros = {RENDERER.json(parse_profile(b'{"%b": %b}' % (field.encode(), zero)))[0] for zero in (b"0", b"-0", b"-0.0")}
     assert len(zeros) == 1
 
 
 @given(profiles, st.permutations(FIELDS))
 def test_null_is_absent_and_the_order_of_fields_does_not_count(fields: dict[str, Any], order: list[str]) -> None:
     stated = {name: fields[name] for name in order if fields.get(name) is not None}
-    assert ADVISOR.answer(make_profile(fields)) == ADVISOR.answer(parse_profile(encode(stated)))
+    assert RENDERER.json(make_profile(fields)) == RENDERER.json(parse_profile(encode(stated)))
 
 
 def decision_id(fields: dict[str, Any]) -> str:
-    return ADVISOR.answer(make_profile(fields))[1].decision_id
+    return RENDERER.json(make_profile(fields))[1].decision_id
 
 
 @given(profiles, good("id"))
@@ -212,4 +211,4 @@ def test_the_decision_id_depends_on_the_policy(tmp_path: Path) -> None:
     text = (trivium.POLICIES / "adaptation-1.0.0.yaml").read_text(encoding="utf-8")
     (tmp_path / "other.yaml").write_text(text.replace("version: 1.0.0", "version: 1.0.1", 1), encoding="utf-8")
     (other,) = load_directory(tmp_path, VOCABULARY)
-    assert Advisor(other).answer(Profile())[1].decision_id != decision_id({})
+    assert Advisor(other).identify(Profile()) != decision_id({})

@@ -9,8 +9,7 @@ from click.shell_completion import get_completion_class
 from rich.table import Table
 
 import trivium
-from trivium import catalog
-from trivium.cli.common import console, json_option, print_json
+from trivium.cli.common import console, json_option, print_json, served_policies
 
 
 @click.command
@@ -33,7 +32,7 @@ def version(as_json: bool) -> None:
             "digest": served.policy.digest,
             "status": served.lifecycle.status,
         }
-        for served in reversed(catalog.shipped().registry.by_version.values())
+        for served in reversed(served_policies().registry.by_version.values())
     ]
     if as_json:
         print_json({"package": trivium.__version__, "python": platform.python_version(), "policies": policies})

@@ -13,17 +13,20 @@ from click.shell_completion import CompletionItem
 from rich.console import Console
 
 from trivium import catalog
-from trivium.advisor import encode
+from trivium.catalog import PolicySet
 from trivium.errors import InvalidInputError, SettingsError
 from trivium.policy import (
+    Lifecycle,
     Policy,
     PolicyError,
     Problem,
     RetiredPolicyError,
+    ServedPolicy,
     UnknownPolicyError,
     load_policy,
 )
 from trivium.profile import FIELDS, VOCABULARY, Profile, parse_profile
+from trivium.recommendation import encode
 
 
 FOUND_PROBLEMS, INVALID_INPUT, UNKNOWN_POLICY, CANNOT_START = 1, 2, 3, 4
@@ -80,6 +83,16 @@ def console() -> Console:
     return Console(highlight=False, markup=False, emoji=False)
 
 
+def served_policies() -> PolicySet:
+    """Return the policies in the directory that `TRIVIUM_POLICY_DIR` names, else those of the package.
+
+    Raises:
+        PolicyError: a policy in the directory does not load.
+    """
+    directory = os.environ.get("TRIVIUM_POLICY_DIR")
+    return catalog.load(Path(directory)) if directory else catalog.shipped()
+
+
 def read_text(file: str) -> str:
     """Return a policy file's text.
 
@@ -103,9 +116,27 @@ def find_policy(source: str) -> Policy:
         PolicyError: the file's policy does not load.
         UnknownPolicyError: no shipped policy fits.
     """
-    if os.sep in source or source.endswith((".yaml", ".yml")):
+    if _is_file(source):
         return load_policy(read_text(source), source, VOCABULARY)
-    return catalog.shipped().registry.resolve(source).policy
+    return served_policies().registry.resolve(source).policy
+
+
+def find_served(source: str | None) -> ServedPolicy:
+    """Return the policy that decides for a version, a selector or a YAML file; None for the default.
+
+    Raises:
+        Failure: the file cannot be read.
+        PolicyError: the file's policy does not load.
+        UnknownPolicyError: no shipped policy fits.
+        RetiredPolicyError: the version is retired.
+    """
+    if source is not None and _is_file(source):
+        return ServedPolicy(find_policy(source), Lifecycle())
+    return served_policies().registry.deciding(source)
+
+
+def _is_file(source: str) -> bool:
+    return os.sep in source or source.endswith((".yaml", ".yml"))
 
 
 def read_profile(file: IO[bytes]) -> Profile:
@@ -130,7 +161,7 @@ class PolicySource(click.ParamType[str]):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Offer the shipped versions, then files."""
         del ctx, param
-        versions = [CompletionItem(one) for one in catalog.shipped().registry.by_version if one.startswith(incomplete)]
+        versions = [CompletionItem(one) for one in served_policies().registry.by_version if one.startswith(incomplete)]
         return versions or [CompletionItem(incomplete, type="file")]
 
 

@@ -10,13 +10,14 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from trivium import catalog
 from trivium.advisor import Advisor
-from trivium.cli.common import json_option, read_profile
-from trivium.cli.recommend import give, policy_option
+from trivium.cli.common import find_served, read_profile
+from trivium.cli.recommend import form_options, give, policy_option
 from trivium.interview import Interview, choices, read_answer
 from trivium.policy import CompiledInput
+from trivium.policy.language.texts import phrase
 from trivium.profile import Profile, canonical, make_profile
+from trivium.recommendation import View
 
 
 HELP = "Answer each question. Enter: nobody knows.  ?: why it is asked, and how to find out.  quit: end here."
@@ -25,17 +26,17 @@ HELP = "Answer each question. Enter: nobody knows.  ?: why it is asked, and how 
 @click.command
 @policy_option
 @click.option("--profile", "file", type=click.File("rb"), metavar="FILE", help="What is known already, as JSON.")
-@json_option
-def interview(selector: str | None, file: IO[bytes] | None, as_json: bool) -> None:
+@form_options
+def interview(selector: str | None, file: IO[bytes] | None, view: View, markdown: bool, as_json: bool) -> None:
     """Recommend a strategy by asking, one question at a time.
 
     Each time it is the question that matters most, and none is asked once the answer is settled. The questions go
     to standard error and the recommendation to standard output. The end of the input ends the interview.
     """
     profile = Profile() if file is None else read_profile(file)
-    advisor = catalog.shipped().advisor(selector)
+    advisor = Advisor(find_served(selector))
     known = _Asking(advisor).complete(profile)
-    give(advisor, known, "full", as_json)
+    give(advisor, known, view, markdown=markdown, as_json=as_json)
 
 
 class _Asking:
@@ -69,7 +70,7 @@ class _Asking:
                     profile = msgspec.structs.replace(profile, **{field.name: getattr(answered, field.name)})
                 else:
                     skipped.add(field.name)
-                    self._say(f"Assumed: {field.bands[field.assumed]}", "dim")
+                    self._say(f"Assumed: {phrase(field.spec, field.bands[field.assumed])}", "dim")
             interview = Interview(policy, self._advisor.stated(profile), frozenset(skipped))
             if field is not None:
                 said = "Settled" if interview.settled else "Still possible"
@@ -83,7 +84,7 @@ class _Asking:
         """Return what to ask for an input: itself, or what its computation still lacks; None where there is nothing."""
         if field.spec.derived_from is None:
             return field
-        economics = self._advisor.recommend(profile, "none").economics
+        economics = self._advisor.assess(profile)
         lacks = set(economics.missing) - skipped if economics else set()
         return next((one for one in self._advisor.policy.inputs if one.name in lacks), None)
 
@@ -101,6 +102,8 @@ class _Asking:
             if said == "?":
                 check = field.spec.check
                 self._say(f"It decides between: {self._named(interview.leads_to)}")
+                for band in (field.bands[at] for at in field.stated):
+                    self._say(f"  {band}: {phrase(field.spec, band)}")
                 self._say(f"To find out: {check.action}\nDone when: {check.done_when}")
                 continue
             try:

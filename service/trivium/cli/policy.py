@@ -7,7 +7,6 @@ from typing import IO, Any
 import click
 import msgspec
 
-from trivium import catalog
 from trivium.cli import authoring, tables
 from trivium.cli.common import (
     FOUND_PROBLEMS,
@@ -21,6 +20,7 @@ from trivium.cli.common import (
     print_json,
     read_profile,
     read_text,
+    served_policies,
 )
 from trivium.cli.examples import Tested, run_examples
 from trivium.policy import Policy, PolicyError, Problem, diff, load_policy
@@ -48,7 +48,7 @@ for command in (authoring.new, authoring.print_schema, authoring.draw, authoring
 @json_option
 def list_policies(as_json: bool) -> None:
     """List the policies that ship with the package, newest first."""
-    registry = catalog.shipped().registry
+    registry = served_policies().registry
     served = list(reversed(registry.by_version.values()))
     if not as_json:
         console().print(tables.policies(served, registry.default))

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from trivium.profile import canonical
-from trivium.recommendation import Range
 
 
 def shown(value: Any) -> str:
-    """Write a value as a profile has it, numbers with separators, a range in words, and None as not measured."""
-    if isinstance(value, Range):
-        return in_words(value.at_least, value.below)
+    """Write a value as a profile has it, numbers with separators, and None as not measured."""
     if value is None:
         return "unmeasured"
     if isinstance(value, bool):

@@ -13,6 +13,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 Header = tuple[bytes, bytes]
 
 JSON = "application/json"
+MARKDOWN = "text/markdown"
+HTML = "text/html"
 NO_STORE: Header = (b"cache-control", b"no-store")
 
 PART_BYTES = 1 << 18

@@ -18,7 +18,6 @@ import yaml
 from litestar import Request
 
 from trivium import catalog
-from trivium.advisor import encode
 from trivium.api.http import problems
 from trivium.api.http.conditional import Representation, represent
 from trivium.api.http.negotiation import negotiate
@@ -27,6 +26,7 @@ from trivium.api.openapi import page as docs
 from trivium.api.openapi.operation import JSON, Operation, PathParameter, Reply
 from trivium.api.settings import Settings
 from trivium.catalog import PolicySet
+from trivium.recommendation import encode
 
 
 API_VERSION = "1.0.0"

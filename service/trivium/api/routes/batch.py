@@ -13,7 +13,6 @@ import msgspec
 from litestar import Request, post
 from litestar.types import ASGIApp
 
-from trivium.advisor import Advisor, Outcome, encode
 from trivium.api.http.body import read_body
 from trivium.api.http.capacity import Capacity
 from trivium.api.http.problems import ProblemError, to_problem
@@ -25,8 +24,8 @@ from trivium.api.routes.recommend import (
     DECISION_HEADERS,
     DECISION_PROBLEMS,
     AdviceQuery,
-    ExplainParameter,
     PolicyParameter,
+    ViewParameter,
 )
 from trivium.api.services import services_of
 from trivium.api.settings import Settings
@@ -34,7 +33,8 @@ from trivium.catalog import PolicySet
 from trivium.decoding import decode
 from trivium.errors import FieldError, InvalidInputError
 from trivium.profile import Profile, make_profile
-from trivium.recommendation import Explain, Recommendation
+from trivium.recommendation import Recommendation, View, encode
+from trivium.rendering import Outcome, Renderer
 
 
 TURN_SECONDS = 0.005
@@ -127,7 +127,7 @@ class BatchResult(msgspec.Struct, frozen=True):
 
 def _example(policies: PolicySet) -> Any:
     request = BatchRequest([SUPPORT, {"labeled_exampels": 120}])
-    batch = Batch(policies.default, request, "none")
+    batch = Batch(policies.renderer(), request, "brief")
     items = [msgspec.json.decode(batch.item(*one)) for one in enumerate(request.profiles)]
     return {"items": items, "summary": batch.summary()}
 
@@ -167,18 +167,18 @@ RECOMMEND_BATCH = Operation(
 
 @post("/recommend/batch", consumes=(JSON,), produces=(JSON,), **describes(RECOMMEND_BATCH))
 async def recommend_batch(
-    request: Request[Any, Any, Any], policy: PolicyParameter = None, explain: ExplainParameter = "full"
+    request: Request[Any, Any, Any], policy: PolicyParameter = None, view: ViewParameter = "brief"
 ) -> ASGIApp:
     """Recommend a strategy for each of many use cases."""
-    advisor = services_of(request).policies.advisor(policy)
+    renderer = services_of(request).policies.renderer(policy)
     settings = services_of(request).settings
     capacity: Capacity = services_of(request).batches
     with ExitStack() as stack:
         stack.enter_context(capacity.slot())  # before the body is read, so that waiting ones take no memory
         body = await read_body(request, limit=settings.max_body_bytes, seconds=settings.body_seconds)
-        batch = Batch(advisor, read_batch(body, settings.max_batch), explain)
+        batch = Batch(renderer, read_batch(body, settings.max_batch), view)
         request.scope["state"]["outcomes"] = batch.outcomes
-        return StreamingResponse(batch.parts(), JSON, decision_headers(advisor), stack.pop_all().close)
+        return StreamingResponse(batch.parts(), JSON, decision_headers(renderer.advisor), stack.pop_all().close)
 
 
 def read_batch(body: bytes, limit: int) -> BatchRequest:
@@ -199,23 +199,23 @@ class Batch:
     """Answers the profiles of a batch one after the other.
 
     Args:
-        advisor: what decides.
+        renderer: what answers.
         batch: the profiles, and the fields they share.
-        explain: how much of the rationale.
+        view: how much of each answer.
 
     Attributes:
         outcomes: how many profiles were decided so far, by outcome.
         failed: how many were wrong.
     """
 
-    def __init__(self, advisor: Advisor, batch: BatchRequest, explain: Explain) -> None:
+    def __init__(self, renderer: Renderer, batch: BatchRequest, view: View) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.failed = 0
-        self._advisor = advisor
+        self._renderer = renderer
         self._profiles = batch.profiles
         shared = msgspec.structs.asdict(batch.defaults or Profile())
         self._defaults = {name: value for name, value in shared.items() if value is not None}
-        self._explain = explain
+        self._view: View = view
 
     async def parts(self) -> AsyncGenerator[bytes]:
         """Yield the `BatchResult` as JSON, in parts; other requests get their turn now and then."""
@@ -239,14 +239,14 @@ class Batch:
         except InvalidInputError as error:
             self.failed += 1
             return msgspec.json.encode(_failed(index, fields, error))
-        body, advice = self._advisor.answer(profile, self._explain)
+        body, advice = self._renderer.json(profile, self._view)
         self.outcomes[advice.outcome] += 1
         result: Any = msgspec.Raw(body)  # encoded already
         return encode(SucceededItem(index=index, id=profile.id, result=result))
 
     def summary(self) -> BatchSummary:
         """Count what was answered so far."""
-        strategies = dict.fromkeys(self._advisor.policy.strategies, 0)
+        strategies = dict.fromkeys(self._renderer.advisor.policy.strategies, 0)
         for outcome, count in self.outcomes.items():
             strategies[outcome.strategy] += count
         succeeded = self.outcomes.total()

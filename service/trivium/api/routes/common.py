@@ -19,7 +19,7 @@ READ = [HttpMethod.GET, HttpMethod.HEAD]
 @lru_cache(maxsize=64)
 def decision_headers(advisor: Advisor) -> tuple[Header, ...]:
     """Return the headers of a decision: it is not to be stored, and a deprecated policy announces its end."""
-    return (NO_STORE, *lifecycle_headers(advisor))
+    return (NO_STORE, (b"vary", b"Accept"), *lifecycle_headers(advisor))
 
 
 def lifecycle_headers(advisor: Advisor) -> tuple[Header, ...]:

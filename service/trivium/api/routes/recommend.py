@@ -10,7 +10,8 @@ from litestar.params import QueryParameter
 from litestar.types import ASGIApp
 
 from trivium.api.http.body import read_body
-from trivium.api.http.responses import JSON, BytesResponse
+from trivium.api.http.negotiation import chosen_media_type
+from trivium.api.http.responses import HTML, JSON, MARKDOWN, BytesResponse
 from trivium.api.openapi.examples import INDEED, PROFILE_EXAMPLES, WRONG_PROFILE
 from trivium.api.openapi.operation import SELECTOR, Meet, Operation, Reply, describes
 from trivium.api.routes.common import decision_headers
@@ -19,7 +20,7 @@ from trivium.catalog import PolicySet
 from trivium.decoding import NO_NEWLINE
 from trivium.policy import Lifecycle, RetiredPolicyError, ServedPolicy
 from trivium.profile import Profile, make_profile, parse_profile
-from trivium.recommendation import Explain, Recommendation
+from trivium.recommendation import Recommendation, View
 
 
 Selector = Annotated[
@@ -31,24 +32,15 @@ Selector = Annotated[
     ),
 ]
 PolicyParameter = Annotated[Selector | None, QueryParameter(description="Which policy decides.")]
-ExplainParameter = Annotated[
-    Explain,
-    QueryParameter(
-        description="How much of the rationale: `full`; `codes`, without messages, inputs and sources; or `none`."
-    ),
-]
+VIEW = "How much of the answer: `brief`; `standard`; or `full`, which shortens no list."
+ViewParameter = Annotated[View, QueryParameter(description=VIEW)]
 
 
 class AdviceQuery(msgspec.Struct, frozen=True):
     """Parameters of a recommendation."""
 
     policy: Selector | None = None
-    explain: Annotated[
-        Explain,
-        msgspec.Meta(
-            description="How much of the rationale: `full`; `codes`, without messages, inputs and sources; or `none`."
-        ),
-    ] = "full"
+    view: Annotated[View, msgspec.Meta(description=VIEW)] = "standard"
 
 
 DECISION_HEADERS = {
@@ -80,7 +72,7 @@ RECOMMEND = Operation(
     replies={
         200: Reply(
             "The recommendation.",
-            {JSON: Recommendation},
+            {JSON: Recommendation, MARKDOWN: str, HTML: str},
             example=lambda policies: policies.default.recommend(make_profile(INDEED)),
             headers=DECISION_HEADERS,
         )
@@ -104,12 +96,22 @@ async def read_profile(request: Request[Any, Any, Any]) -> Profile:
     return parse_profile(await read_body(request, limit=settings.max_body_bytes, seconds=settings.body_seconds))
 
 
-@post("/recommend", consumes=(JSON,), produces=(JSON,), **describes(RECOMMEND))
+@post("/recommend", consumes=(JSON,), produces=(JSON, MARKDOWN, HTML), **describes(RECOMMEND))
 async def recommend(
-    request: Request[Any, Any, Any], policy: PolicyParameter = None, explain: ExplainParameter = "full"
+    request: Request[Any, Any, Any], policy: PolicyParameter = None, view: ViewParameter = "standard"
 ) -> ASGIApp:
     """Recommend a strategy for one use case."""
-    advisor = services_of(request).policies.advisor(policy)
+    renderer = services_of(request).policies.renderer(policy)
     profile = await read_profile(request)
-    body, request.scope["state"]["advice"] = advisor.answer(profile, explain)
-    return BytesResponse(body, JSON, decision_headers(advisor))
+    match chosen_media_type(request):
+        case "text/markdown":
+            body, advice = renderer.markdown(profile)
+            media_type = f"{MARKDOWN}; charset=utf-8"
+        case "text/html":
+            body, advice = renderer.html(profile)
+            media_type = f"{HTML}; charset=utf-8"
+        case _:
+            body, advice = renderer.json(profile, view)
+            media_type = JSON
+    request.scope["state"]["advice"] = advice
+    return BytesResponse(body, media_type, decision_headers(renderer.advisor))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -21,8 +20,8 @@ from trivium.catalog import PolicySet
 from trivium.economics import Costs
 from trivium.policy import CompiledInput
 from trivium.policy.errors import nearest_name
-from trivium.profile import COUNTS, FIELD_TEXTS, MOST, PAYBACK, VOCABULARY, Profile
-from trivium.recommendation import Citation, Range
+from trivium.profile import COST_TEXTS, COUNTS, FIELD_TEXTS, MOST, PAYBACK, VOCABULARY, Profile
+from trivium.recommendation import Citation, NumberRange
 
 
 class CodeEntry(msgspec.Struct, frozen=True):
@@ -56,7 +55,7 @@ class Band(msgspec.Struct, frozen=True):
 
     band: str
     value: str | bool | None
-    range: Range | None
+    range: NumberRange | None
 
 
 class InputBands(msgspec.Struct, frozen=True):
@@ -143,10 +142,7 @@ class ProblemList(msgspec.Struct, frozen=True):
     problems: list[ProblemEntry]
 
 
-_TEXTS = FIELD_TEXTS | {
-    f"costs.{name}": text[0].upper() + text[1:]
-    for name, text in re.findall(r"^ +([a-z_]+): (.+)$", Costs.__doc__ or "", flags=re.MULTILINE)
-}
+_TEXTS = FIELD_TEXTS | {f"costs.{name}": text for name, text in COST_TEXTS.items()}
 
 
 def _inputs(policies: PolicySet) -> InputList:
@@ -182,7 +178,9 @@ def _entry(name: str, policies: PolicySet) -> InputEntry:
 
 def _others(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[OtherField]:
     for field in msgspec.structs.fields(kind):
-        stated = next(iter(getattr(msgspec.inspect.type_info(field.type), "types", ())))
+        kind_of = msgspec.inspect.type_info(field.type)
+        kind_of = kind_of.type if isinstance(kind_of, msgspec.inspect.Metadata) else kind_of
+        stated = next(iter(getattr(kind_of, "types", ())))
         name = prefix + field.name
         if isinstance(stated, msgspec.inspect.StrType):
             yield OtherField(name, "text", _TEXTS[name], None, None, stated.max_length)
@@ -196,7 +194,7 @@ def _bands(field: CompiledInput) -> InputBands:
         Band(
             field.bands[band],
             field.values[band],
-            None if field.cuts is None else Range(field.lowest(band), field.limit(band)),
+            None if field.cuts is None else NumberRange(field.lowest(band), field.limit(band)),
         )
         for band in field.stated
     ]

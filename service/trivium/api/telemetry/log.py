@@ -11,8 +11,8 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
 
-from trivium.advisor import Advice
 from trivium.api.telemetry.log_writer import LogWriter
+from trivium.rendering import Advice
 
 
 class RequestFields(TypedDict, total=False):

@@ -20,9 +20,9 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 import trivium
-from trivium.advisor import Outcome
 from trivium.api.reloader import PolicyReloader
 from trivium.api.telemetry.log_writer import LogWriter
+from trivium.rendering import Outcome
 
 
 BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)

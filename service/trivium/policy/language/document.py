@@ -67,6 +67,7 @@ class Input(_Part, frozen=True):
         check: how to find out the value.
         cuts: for numbers: band to its lowest value, ascending.
         values: for all else: the bands as a list of values, or band to value.
+        phrases: per band a clause that is true in it; `{band}` in one is the band's lowest number, `{band-1}` one less.
         unit: what the number counts.
         derived_from: the profile field that the input is computed from.
         better: which way along the bands a team's own change is for the better; for `none`, no change is.
@@ -82,6 +83,7 @@ class Input(_Part, frozen=True):
     check: Check
     cuts: dict[Name, int | float] | None = None
     values: list[Name] | dict[Name, str | bool] | None = None
+    phrases: dict[Name, Text] = {}
     unit: str = ""
     derived_from: str | None = None
     better: Literal["more", "fewer", "none"] = "none"
@@ -157,12 +159,16 @@ class Code(_Part, frozen=True):
         effect: what it says of the lever.
         message: the reason, for people.
         source: the sources it rests on.
+        short: the reason as a clause, for summaries and for the line that says why a lever is not adopted.
+        opens: for a code that speaks against a lever: what would open it.
     """
 
     lever: str
     effect: Literal["supports", "opposes", "blocks", "informs"]
     message: Text
     source: Annotated[list[str], msgspec.Meta(min_length=1)]
+    short: Text | None = None
+    opens: Text | None = None
 
 
 class Statement(_Part, frozen=True):

@@ -134,7 +134,8 @@ _NOT_SUBSTANCE = {
         "promises",
         "strategies",
     ),  # of the document; a strategy's label is text, its use is in tables
-    *("title", "year", "url", "question", "unit", "check", "label", "message", "text", "action", "done_when", "event"),
+    *("title", "year", "url", "question", "unit", "check", "phrases", "label"),
+    *("message", "short", "opens", "text", "action", "done_when", "event"),
 }
 """Parts of a document that decide nothing and that nothing cites: its texts, its version, and its own tests."""
 

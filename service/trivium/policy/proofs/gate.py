@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from trivium.policy.engine.compiled import Policy
 from trivium.policy.engine.diagram import FALSE, Diagrams, TooLargeError
 from trivium.policy.errors import Problem
+from trivium.policy.language import texts
 from trivium.policy.language.document import UNMEASURED
 from trivium.policy.language.parser import Path
 from trivium.policy.proofs.cells import shown
@@ -27,7 +28,7 @@ def prove(policy: Policy) -> list[Problem]:
     except TooLargeError as error:
         message = f"its promises cannot be proved: {error}; use fewer bands, tables or promises"
         proofs = [policy.parsed.problem(("promises",), "too-large", message)]
-    return [*_strategies(policy), *proofs, *_examples(policy)]
+    return [*_strategies(policy), *proofs, *_examples(policy), *texts.check(policy.parsed)]
 
 
 def _tables(policy: Policy) -> Iterator[Problem]:

@@ -1,0 +1,377 @@
+"""What there is to say of one cell: strategy, reasons, steps, what would change the answer, and what to ask.
+
+Strategy, reasons and questions come from the engine, words from the policy: what a text says about an input is the
+phrase of the band it is in, marked where that band is assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from trivium import recommendation as shown
+from trivium.economics import Economics
+from trivium.policy import OpenQuestion, Policy, flips, sufficient_reason, unknowns
+from trivium.policy.engine.compiled import CompiledInput, Known
+from trivium.policy.engine.diagram import Cell
+from trivium.policy.engine.tables import FiredRule, holds
+from trivium.policy.language import texts
+from trivium.policy.language.document import UNMEASURED
+from trivium.policy.language.texts import Slot, Text
+from trivium.profile import DERIVED, PAYBACK
+from trivium.recommendation import (
+    Caution,
+    Flip,
+    LeverVerdict,
+    PlannedStep,
+    PolicyReference,
+    Reason,
+    Recommendation,
+)
+from trivium.wording import Wording
+
+
+ASSUMED = " (assumed)"
+"""What follows a phrase that rests on an assumption."""
+
+MOST_CLAUSES = 3
+"""Most clauses that a sentence lists."""
+
+Kind: TypeAlias = Literal["short", "opens"]
+Why: TypeAlias = Literal["action", "circumstance", "assumption"]
+
+
+class Facts(NamedTuple):
+    """What a recommendation shows of a profile beyond its cell; a renderer may put marks in their place."""
+
+    numbers: dict[str, Any]
+    decision_id: Any
+    id: Any
+    ignored: Any
+    economics: Economics | None
+    cautions: tuple[Caution, ...]
+
+
+class Explanation:
+    """One cell, and which of its inputs are stated: works out each part of the recommendation.
+
+    Args:
+        policy: what decides.
+        wording: what it says.
+        cell: the band of every input.
+        known: which of them are stated.
+        facts: what else to show of the profile.
+    """
+
+    def __init__(self, policy: Policy, wording: Wording, cell: Cell, known: Known, facts: Facts) -> None:
+        self.policy = policy
+        self.wording = wording
+        self.cell = cell
+        self.known = known
+        self.facts = facts
+        self.state, self.fired = self.policy.state(cell)
+        self.open = unknowns(self.policy, cell, known)
+        self.because = sufficient_reason(self.policy, cell, known)
+        self.holding = [
+            list(_holding(table.rules, rule, self.state))
+            for table, rule in zip(self.policy.tables, self.fired, strict=True)
+        ]
+        self.reasons = self._reasons()
+        self.verdicts = {name: self._verdict(name) for name in self.policy.document.levers}
+
+    def recommendation(self, reference: PolicyReference, cautions: Sequence[Caution]) -> Recommendation:
+        """Put the recommendation together.
+
+        Args:
+            reference: the policy that decided.
+            cautions: what to say of the policy itself.
+        """
+        policy, wording, facts = self.policy, self.wording, self.facts
+        paths, risks = self._flips()
+        sources = dict.fromkeys(source for reason in self.reasons for source in reason.sources)
+        return Recommendation(
+            strategy=policy.tables[-1].outcomes[self.state[-1]],
+            status="settled" if len(self.open.reachable) == 1 else "provisional",
+            summary=self._summary(),
+            because=[self._premise(position) for position in self._telling_first()],
+            levers={name: self._lever(name) for name in policy.document.levers},
+            rationale=self.reasons,
+            steps=self._plan(),
+            paths=paths,
+            risks=risks,
+            margin=min((len(flip.changes) for flip in (*paths, *risks)), default=None),
+            questions=[self._question(asked) for asked in self.open.questions],
+            reachable=self._named(self.open.reachable),
+            assumptions=[
+                shown.Assumption(field.name, field.bands[field.assumed], self._phrase(position, field.assumed))
+                for position, field in enumerate(policy.inputs)
+                if not self.known[position]
+            ],
+            economics=facts.economics,
+            recheck_when=[self._fill(event) for when, event in wording.rechecks if holds(when, self.state)],
+            policy=reference,
+            decision_id=facts.decision_id,
+            id=facts.id,
+            warnings=[
+                *cautions,
+                *facts.cautions,
+                *(
+                    Caution(code, self._fill(message))
+                    for when, code, message in wording.warnings
+                    if holds(when, self.state) and all(self.known[position] for position, _ in when)
+                ),
+            ],
+            ignored_inputs=facts.ignored,
+            sources=[wording.citations[source] for source in sources],
+            labels=wording.labels,
+            more=shown.More(),
+        )
+
+    # Words
+
+    def _fill(self, text: Text) -> str:
+        return texts.fill(text, self._say)
+
+    def _say(self, slot: Slot) -> str:
+        """Return the phrase of an input's band, marked where it is assumed; or why a verdict is as it is."""
+        if slot.kind == "why":
+            return _joined(self._why(slot.name, "short")) or self._first_message(slot.name)
+        position = self.policy.positions[slot.name]
+        said = self._phrase(position, self.cell[position])
+        return said if self.known[position] or self._unmeasured(position) else said + ASSUMED
+
+    def _phrase(self, position: int, band: int) -> str:
+        economics = self.facts.economics
+        if economics is not None and band == self.cell[position] and self.policy.inputs[position].name == PAYBACK:
+            return economics.says
+        return self.wording.phrases[position][band]
+
+    def _unmeasured(self, position: int) -> bool:
+        """Say whether nothing is assumed of an input, for its phrase says that nothing is known."""
+        return self.policy.inputs[position].bands[self.cell[position]] == UNMEASURED
+
+    def _summary(self) -> str:
+        """Say the statement that holds, then the money, then the decisive assumptions that it has not named."""
+        statement = self.wording.statements[self.policy.summary.fire(self.state).id]
+        parts = [] if any(self.known) else ["Nothing is known about this use case yet."]
+        parts.append(self._fill(statement))
+        economics = self.facts.economics
+        if economics is not None and economics.says not in parts[-1] and economics.payback is not None:
+            parts.append(f"{texts.capitalized(economics.says)}.")
+        said = " ".join(parts).lower()
+        asked = [question.position for question in self.open.questions]
+        assumed = [position for position in asked if position in self.because]
+        left = [position for position in assumed if self._phrase(position, self.cell[position]).lower() not in said]
+        left = left[:MOST_CLAUSES]
+        if clauses := [f"that {self._phrase(at, self.cell[at])}" for at in left if not self._unmeasured(at)]:
+            parts.append(f"This assumes {_joined(clauses)}.")
+        if clauses := [self._phrase(at, self.cell[at]) for at in left if self._unmeasured(at)]:
+            parts.append(f"{texts.capitalized(_joined(clauses))}.")
+        return " ".join(parts)
+
+    # What the answer rests on
+
+    def _telling_first(self) -> list[int]:
+        """Return the sufficient reason: stated inputs first, and of them those that support an adopted lever."""
+        supporting = {
+            name
+            for reason in self.reasons
+            if reason.effect == "supports" and self.verdicts[reason.lever] == "adopt"
+            for name in reason.inputs
+        }
+        inputs = self.policy.inputs
+        return sorted(self.because, key=lambda at: (not self.known[at], inputs[at].name not in supporting))
+
+    def _premise(self, position: int) -> shown.Premise:
+        name = self.policy.inputs[position].name
+        says = self._phrase(position, self.cell[position])
+        if name in DERIVED and self.known[position]:
+            says += f" (computed from {', '.join(f'`{one}`' for one in DERIVED[name])})"
+        return shown.Premise(name, self._value(position), "stated" if self.known[position] else "assumed", says)
+
+    def _value(self, position: int) -> Any:
+        """Return the value given, else the one assumed; None for a number that is not known, and where nothing is."""
+        field = self.policy.inputs[position]
+        if field.cuts is None:
+            return field.values[self.cell[position]]
+        return self.facts.numbers.get(field.name) if self.known[position] else None
+
+    def _reasons(self) -> list[Reason]:
+        """List the reasons of the rules that hold: decisive ones first, then what supports, then what opposes."""
+        reasons: dict[str, Reason] = {}
+        resting: list[frozenset[int]] = []  # per table, the inputs that its fired rule rests on
+        for table, rules in zip(self.policy.tables, self.holding, strict=True):
+            for rule in rules:
+                rests_on = self._rests_on(rule, resting)
+                if rule is rules[0]:
+                    resting.append(rests_on)
+                for name in rule.because:
+                    if name not in reasons:
+                        reasons[name] = self._reason(name, f"{table.name}/{rule.id}", rests_on)
+        return sorted(reasons.values(), key=_importance)
+
+    def _rests_on(self, rule: FiredRule, resting: Sequence[frozenset[int]]) -> frozenset[int]:
+        """Return the inputs that a rule's condition names; where it names a table, those of the table's fired rule."""
+        count = len(self.cell)
+        inputs = {position for position, _ in rule.condition if position < count}
+        inputs.update(*(resting[position - count] for position, _ in rule.condition if position >= count))
+        return frozenset(inputs)
+
+    def _reason(self, name: str, rule: str, rests_on: frozenset[int]) -> Reason:
+        """Make a reason; that of a rule without a condition, or of none on inputs, rests on what its message says."""
+        code, message = self.policy.document.codes[name], self.wording.codes[name].message
+        positions = sorted(rests_on or {self.policy.positions[slot.name] for slot in texts.slots(message)})
+        return Reason(
+            code=name,
+            lever=code.lever,
+            effect=code.effect,
+            message=self._fill(message),
+            decisive=any(position in self.because for position in positions),
+            basis="stated" if all(self.known[position] for position in positions) else "assumed",
+            rule=rule,
+            inputs={self.policy.inputs[at].name: "stated" if self.known[at] else "assumed" for at in positions},
+            sources=code.source,
+        )
+
+    # Levers
+
+    def _verdict(self, name: str) -> Any:
+        lever = self.policy.document.levers[name]
+        if lever.table is None:
+            return "adopt"
+        position = self.policy.positions[lever.table]
+        outcome = self.policy.variables[position].labels[self.state[position]]
+        return (lever.verdicts or {}).get(outcome, outcome)
+
+    def _lever(self, name: str) -> LeverVerdict:
+        codes = [reason.code for reason in self.reasons if reason.lever == name]
+        if self.verdicts[name] == "adopt":
+            return LeverVerdict("adopt", codes, None, None)
+        why_not = f"{texts.capitalized(self._say(Slot('why', name)))}."
+        opens = self._why(name, "opens")
+        if self.verdicts[name] == "not_needed":
+            opens = opens[:1]
+        return LeverVerdict(self.verdicts[name], codes, why_not, " ".join(opens) or None)
+
+    def _first_message(self, lever: str) -> str:
+        """Return the first message for or against a lever as a clause, for policies without `short` texts."""
+        effects = {"supports"} if self.verdicts[lever] == "adopt" else {"opposes", "blocks"}
+        messages = (one.message for one in self.reasons if one.lever == lever and one.effect in effects)
+        message = next(messages, "the rules of the policy say so")
+        return (message[:1].lower() + message[1:]).removesuffix(".")
+
+    def _why(self, lever: str, kind: Kind) -> list[str]:
+        """Return what decides the verdict on a lever, in words.
+
+        An adopted lever is supported by reasons; else the rules of its table say what stands against it, and where such
+        a rule says nothing itself, those of the tables that it reads.
+        """
+        table = self.policy.document.levers[lever].table
+        if self.verdicts[lever] == "adopt" or table is None:
+            names: Iterable[str] = (one.code for one in self.reasons if one.lever == lever and one.effect == "supports")
+            found = [text for name in names if (text := getattr(self.wording.codes[name], kind)) is not None]
+        else:
+            found = list(self._against(lever, self.policy.positions[table], kind))
+        said = [texts.fill(text, self._say, clause=kind == "short") for text in found]
+        few = MOST_CLAUSES if self.verdicts[lever] in {"adopt", "later", "blocked"} else MOST_CLAUSES - 1
+        return list(dict.fromkeys(said))[:few]
+
+    def _against(self, lever: str, position: int, kind: Kind) -> Iterator[Text]:
+        count = len(self.cell)
+        table = self.policy.tables[position - count]
+        for rule in self.holding[position - count]:
+            said = [
+                text
+                for name in rule.because
+                if (code := self.policy.document.codes[name]).lever == lever and code.effect in {"opposes", "blocks"}
+                if (text := getattr(self.wording.codes[name], kind)) is not None
+            ]
+            yield from said
+            if not said:
+                for below in [at for at, _ in rule.condition] or table.reads:
+                    if below >= count:
+                        yield from self._against(lever, below, kind)
+
+    # What to do, what would change the answer, and what to ask
+
+    def _plan(self) -> list[PlannedStep]:
+        """List the steps by phase; an answer that rests on an assumption starts with checking it."""
+        plan = [
+            PlannedStep(step.phase, step.lever, self._fill(action), self._fill(done_when))
+            for when, step, action, done_when in self.wording.steps
+            if holds(when, self.state)
+        ]
+        if len(self.open.reachable) > 1:
+            check = self.wording.checks[self.open.questions[0].position]
+            plan.insert(0, PlannedStep("now", None, *map(self._fill, check)))
+        return sorted(plan, key=lambda step: ("now", "next", "later").index(step.phase))
+
+    def _question(self, asked: OpenQuestion) -> shown.Question:
+        field = self.policy.inputs[asked.position]
+        return shown.Question(
+            field.spec.derived_from or field.name,
+            self._fill(self.wording.questions[asked.position]),
+            [
+                shown.QuestionAnswer(
+                    self.wording.phrases[asked.position][answer.band],
+                    _range(field, answer.band) if field.cuts is not None else field.values[answer.band],  # type: ignore[arg-type]  # stated
+                    self._named(answer.reachable),
+                    answer.settles,
+                )
+                for answer in asked.answers
+            ],
+        )
+
+    def _flips(self) -> tuple[list[Flip], list[Flip]]:
+        """Return the paths and the risks."""
+        paths: list[Flip] = []
+        risks: list[Flip] = []
+        for flip in flips(self.policy, self.cell):
+            assumed = any(not self.known[position] for position, _ in flip.targets)
+            why: Why = "action" if flip.by_action else "assumption" if assumed else "circumstance"
+            made = Flip(self.policy.strategies[flip.strategy], [self._change(*target) for target in flip.targets], why)
+            (paths if why == "action" else risks).append(made)
+        return paths, risks
+
+    def _change(self, position: int, band: int) -> shown.Change:
+        field = self.policy.inputs[position]
+        return shown.Change(
+            field.spec.derived_from or field.name,
+            self._value(position),
+            _range(field, band) if field.cuts is not None else field.values[band],  # type: ignore[arg-type]  # stated
+            self._phrase(position, band),
+        )
+
+    def _named(self, strategies: Sequence[int]) -> list[str]:
+        return [self.policy.strategies[strategy] for strategy in strategies]
+
+
+def _holding(rules: Sequence[FiredRule], fired: FiredRule, state: Sequence[int]) -> Iterator[FiredRule]:
+    """Yield the rule that fired, then those that would have fired without it and say the same.
+
+    They end where a rule with another outcome holds. A rule without a condition is no further reason.
+    """
+    yield fired
+    for rule in rules[fired.position + 1 :]:
+        if rule.condition and holds(rule.condition, state):
+            if rule.outcome != fired.outcome:
+                return
+            yield rule
+
+
+_EFFECTS = ("supports", "informs", "opposes", "blocks")
+
+
+def _importance(reason: Reason) -> tuple[bool, int, bool]:
+    return not reason.decisive, _EFFECTS.index(reason.effect), reason.basis == "assumed"
+
+
+def _joined(clauses: Sequence[str]) -> str:
+    """Join clauses as a list in a sentence."""
+    if len(clauses) < 2:  # noqa: PLR2004 - nothing to join
+        return "".join(clauses)
+    return f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
+
+
+def _range(field: CompiledInput, band: int) -> shown.NumberRange:
+    return shown.NumberRange(field.lowest(max(band, field.stated[0])), field.limit(band))

@@ -1,0 +1,213 @@
+"""A recommendation for people, as Markdown or HTML: one outline, written down in two ways.
+
+Everything that comes from a profile or a policy is escaped, so that it shows as it is and never acts as markup; control
+characters and marks that turn the direction of writing are shown as U+FFFD.
+"""
+
+from __future__ import annotations
+
+import html as html_library
+import re
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+
+if TYPE_CHECKING:  # the recommendation shows itself as a page, so it imports this module
+    from trivium.economics import Economics
+    from trivium.recommendation import Flip, Labels, Question, Recommendation
+
+
+class Item(NamedTuple):
+    """An entry of a list: what it begins with in bold, what it says, and a note in italics."""
+
+    text: str
+    lead: str = ""
+    note: str = ""
+
+
+class Section(NamedTuple):
+    """A list with a title."""
+
+    title: str
+    items: tuple[Item, ...]
+    numbered: bool = False
+
+
+class Outline(NamedTuple):
+    """What a page says, whatever it is written in."""
+
+    title: str
+    summary: str
+    sections: tuple[Section, ...]
+    footer: str
+    command: str
+
+
+def outline(made: Recommendation, command: str = "") -> Outline:
+    """Return what to show of a recommendation.
+
+    Args:
+        made: the recommendation.
+        command: what gives the same answer again on a command line.
+    """
+    title = f"{_labels(made).strategies[made.strategy]} - {made.status}"
+    policy = f"Policy {made.policy.name} {made.policy.version}"
+    parts = [policy, f"decision {made.decision_id}", *([] if made.id is None else [f"id {made.id}"])]
+    sections = [section for section in _sections(made) if section.items]
+    return Outline(title, made.summary, tuple(sections), " · ".join(parts), command)
+
+
+def markdown(made: Recommendation, command: str = "") -> str:
+    """Return a recommendation as Markdown; arguments as for `outline`."""
+    page = outline(made, command)
+    lines = [f"## {_markdown(page.title)}", "", _markdown(page.summary), ""]
+    for section in page.sections:
+        lines += [f"**{_markdown(section.title)}**", ""]
+        for number, item in enumerate(section.items, 1):
+            lead = f"**{_markdown(item.lead)}** " if item.lead else ""
+            note = f" *{_markdown(item.note)}*" if item.note else ""
+            lines.append(f"{f'{number}.' if section.numbered else '-'} {lead}{_markdown(item.text)}{note}")
+        lines.append("")
+    lines.append(f"<sub>{_markdown(page.footer)}</sub>")
+    if page.command:
+        lines += ["", *(f"    {line}" for line in _plain(page.command).splitlines())]
+    return "\n".join(lines) + "\n"
+
+
+def html(made: Recommendation, command: str = "") -> str:
+    """Return a recommendation as a fragment of HTML without scripts or styles; arguments as for `outline`."""
+    page = outline(made, command)
+    parts = [f"<h2>{_html(page.title)}</h2>", f"<p>{_html(page.summary)}</p>"]
+    for section in page.sections:
+        parts.append(f"<h3>{_html(section.title)}</h3>")
+        items = "".join(
+            "<li>"
+            + (f"<strong>{_html(item.lead)}</strong> " if item.lead else "")
+            + _html(item.text)
+            + (f" <em>{_html(item.note)}</em>" if item.note else "")
+            + "</li>"
+            for item in section.items
+        )
+        kind = "ol" if section.numbered else "ul"
+        parts.append(f"<{kind}>{items}</{kind}>")
+    parts.append(f"<p><small>{_html(page.footer)}</small></p>")
+    if page.command:
+        parts.append(f"<pre>{_html(page.command)}</pre>")
+    return f'<article class="trivium">{"".join(parts)}</article>\n'
+
+
+def _sections(made: Recommendation) -> Iterator[Section]:
+    labels = _labels(made).strategies
+    levers = _labels(made).levers
+    yield Section("Please check", tuple(Item(f"{one.message} ({one.code})") for one in made.warnings))
+    yield Section("Why", tuple(Item(_sentence(one.says), note=one.basis) for one in made.because))
+    reasons = [(one.decisive, Item(one.message, note=one.code)) for one in made.rationale]
+    decisive = [item for is_decisive, item in reasons if is_decisive]
+    others = [item for is_decisive, item in reasons if not is_decisive]
+    yield Section("Decisive reasons", tuple(decisive))
+    yield Section("Other reasons", tuple(others))
+    yield Section(
+        "Not adopted",
+        tuple(
+            Item(
+                " ".join(filter(None, [lever.why_not, f"It opens: {lever.opens}" if lever.opens else ""])),
+                f"{levers[name]} ({lever.verdict.replace('_', ' ')}):",
+            )
+            for name, lever in made.levers.items()
+            if lever.verdict != "adopt"
+        ),
+    )
+    for phase, title in (("now", "Do now"), ("next", "Do next"), ("later", "Do later")):
+        steps = (Item(step.action, note=f"Done when: {step.done_when}") for step in made.steps if step.phase == phase)
+        yield Section(title, tuple(steps), numbered=True)
+    if made.economics is not None:
+        yield Section("Money", tuple(_money(made.economics)))
+    yield Section("What you can do to get elsewhere", tuple(_flips(made.paths, labels)))
+    yield Section("What would overturn this", tuple(_flips(made.risks, labels)))
+    yield Section("Ask next", tuple(_questions(made.questions, labels)), numbered=True)
+    yield Section("Ask again when", tuple(Item(event) for event in made.recheck_when))
+    ignored = ", ".join(made.ignored_inputs)
+    yield Section("Not read by this policy", (Item(ignored),) if ignored else ())
+    if more := sum(getattr(made.more, name) for name in ("rationale", "steps", "paths", "risks", "questions")):
+        yield Section("More", (Item(f"The full view has {more} more entries."),))
+
+
+def _labels(made: Recommendation) -> Labels:
+    if made.labels is None:
+        raise ValueError("the names of strategies were left out: make a page of the full view")
+    return made.labels
+
+
+def _flips(flips: Iterable[Flip], labels: dict[str, str]) -> Iterator[Item]:
+    for flip in flips:
+        changes = " and ".join(change.says for change in flip.changes)
+        note = "" if flip.why == "action" else flip.why
+        yield Item(f"if {changes}", f"{labels[flip.strategy]}:", note)
+
+
+def _questions(questions: Iterable[Question], labels: dict[str, str]) -> Iterator[Item]:
+    for asked in questions:
+        answers = "; ".join(
+            f"{_shown(answer.value)}: {' or '.join(labels[strategy] for strategy in answer.reachable)}"
+            for answer in asked.answers
+        )
+        yield Item(asked.question, note=f"{answers} ({asked.input})")
+
+
+def _money(economics: Economics) -> Iterator[Item]:
+    for label, money in (
+        ("prompted", economics.monthly_prompted),
+        ("tuned", economics.monthly_tuned),
+        ("saved by tuning", economics.monthly_saving),
+    ):
+        if money is not None:
+            yield Item(f"{_usd(money)} a month", f"{label}:")
+    if economics.upfront is not None:
+        yield Item(_usd(economics.upfront), "upfront:")
+    yield Item(_sentence(economics.says))
+    assumed = ", ".join(f"{one.field} = {one.value:,}" for one in economics.assumptions)
+    if assumed:
+        yield Item(assumed, "assumed:")
+    if economics.missing:
+        yield Item(", ".join(economics.missing), "missing:")
+
+
+def _usd(money: Decimal) -> str:
+    return f"{'-' if money < 0 else ''}${abs(money):,.2f}"
+
+
+def _shown(value: Any) -> str:
+    """Write the value of an answer as a person would."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value.replace("_", " ")
+    if value.at_least is None:
+        return f"under {value.below:,}"
+    return f"{value.at_least:,} or more" if value.below is None else f"{value.at_least:,} to under {value.below:,}"
+
+
+def _sentence(clause: str) -> str:
+    return f"{clause[:1].upper()}{clause[1:]}."
+
+
+_UNSEEN = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&!$])")
+_STARTS_A_BLOCK = re.compile(r"^(\s*)([-+=]|\d+[.)])", re.MULTILINE)
+_AUTOLINK = re.compile(r"(https?|www)(?=[:.])", re.IGNORECASE)
+
+
+def _plain(text: str) -> str:
+    return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _markdown(text: str) -> str:
+    """Escape a text for one line of Markdown."""
+    text = re.sub(r"\s+", " ", _plain(text)).strip()
+    text = _MARKUP.sub(r"\\\1", text)
+    return _STARTS_A_BLOCK.sub(lambda match: f"{match[1]}{match[2][:-1]}\\{match[2][-1]}", text)
+
+
+def _html(text: str) -> str:
+    return html_library.escape(_plain(text))

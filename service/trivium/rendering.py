@@ -1,0 +1,145 @@
+"""A recommendation as bytes: JSON in three views, Markdown and HTML, and the cache of what was answered before.
+
+What an answer says depends on the cell of its profile, on which inputs are given, and on a few things that only fill it
+in: numbers, ids, and fields that the policy does not read. So its JSON is kept per cell with holes in it, and the next
+profile of the cell only fills these. Profiles with costs, whose sums differ each time, are answered without the cache.
+"""
+
+from __future__ import annotations
+
+import shlex
+from functools import cache, lru_cache
+from typing import Any
+
+import msgspec
+
+from trivium import pages
+from trivium.advisor import Advisor
+from trivium.explanation import Facts
+from trivium.profile import FIELDS, Profile, canonical
+from trivium.recommendation import PolicyReference, Recommendation, View, encode
+
+
+TEMPLATES = 1024
+"""Answers kept per policy, all views together."""
+
+
+class Outcome(msgspec.Struct, frozen=True, eq=False):
+    """What logs and metrics tell of a decision; one object for all that are alike, so that counting them is quick.
+
+    Attributes:
+        strategy: the recommended strategy.
+        status: settled or provisional.
+        codes: the rationale codes, in the order of the full view.
+        policy: the policy that decided.
+    """
+
+    strategy: str
+    status: str
+    codes: tuple[str, ...]
+    policy: PolicyReference
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """What logs and metrics want to know of an answer.
+
+    Attributes:
+        decision_id: as in the recommendation.
+        profile: the profile that was asked about.
+        given: JSON Pointers of the fields that it gives.
+        outcome: what was decided.
+    """
+
+    decision_id: str
+    profile: Profile
+    given: tuple[str, ...]
+    outcome: Outcome
+
+
+class Renderer:
+    """Answers profiles by one policy. Safe to share between threads.
+
+    Args:
+        advisor: what recommends.
+    """
+
+    def __init__(self, advisor: Advisor) -> None:
+        self.advisor = advisor
+        self._template = lru_cache(maxsize=TEMPLATES)(self._make_template)
+
+    def json(self, profile: Profile, view: View = "standard") -> tuple[bytes, Advice]:
+        """Recommend as JSON: the same bytes as encoding that view of what the advisor recommends."""
+        advisor = self.advisor
+        economics = advisor.assess(profile)
+        if economics is not None:
+            made = advisor.recommend(profile)
+            return encode(made.view(view)), self._advice(profile, made)
+        inputs = advisor.inputs(profile, None)
+        template = self._template(advisor.policy.rounded(inputs), view)
+        decision_id = advisor.identify(profile)
+        fillings = {
+            "decision_id": encode(decision_id),
+            "id": encode(profile.id),
+            "ignored": encode(advisor.ignored(profile)),
+        }
+        pieces = template.pieces.copy()
+        for position, hole in template.holes:
+            pieces[position] = fillings.get(hole) or encode(canonical(getattr(profile, hole)))
+        return b"".join(pieces), Advice(decision_id, profile, _pointers(profile), template.outcome)
+
+    def markdown(self, profile: Profile) -> tuple[bytes, Advice]:
+        """Recommend as a page of Markdown."""
+        made = self.advisor.recommend(profile)
+        return pages.markdown(made.page(), self._command(profile)).encode(), self._advice(profile, made)
+
+    def html(self, profile: Profile) -> tuple[bytes, Advice]:
+        """Recommend as a fragment of HTML that needs nothing else and runs nothing."""
+        made = self.advisor.recommend(profile)
+        return pages.html(made.page(), self._command(profile)).encode(), self._advice(profile, made)
+
+    def _command(self, profile: Profile) -> str:
+        given = encode(profile).decode()
+        return f"echo {shlex.quote(given)} | trivium recommend --policy {self.advisor.policy.version} -"
+
+    def _advice(self, profile: Profile, made: Recommendation) -> Advice:
+        return Advice(made.decision_id, profile, _pointers(profile), _outcome_of(made))
+
+    def _make_template(self, inputs: tuple[Any, ...], view: View) -> _Template:
+        advisor = self.advisor
+        cell, known = advisor.policy.read(inputs)
+        facts = Facts(
+            numbers={name: _hole(name) for name in advisor.numbers},
+            decision_id=_hole("decision_id"),
+            id=_hole("id"),
+            ignored=_hole("ignored"),
+            economics=None,
+            cautions=(),
+        )
+        made = advisor.advise(cell, known, facts)
+        pieces = encode(made.view(view)).split(b"\0")
+        holes = [(position, pieces[position].decode()) for position in range(1, len(pieces), 2)]
+        return _Template(pieces, holes, _outcome_of(made))
+
+
+class _Template(msgspec.Struct, frozen=True, eq=False):
+    """The JSON of an answer in pieces; `holes` tells which of them are to be filled, and with what."""
+
+    pieces: list[bytes]
+    holes: list[tuple[int, str]]
+    outcome: Outcome
+
+
+def _hole(name: str) -> Any:
+    """Return raw JSON that no encoder can produce, to find it again in the encoded text."""
+    return msgspec.Raw(b"\0%b\0" % name.encode())
+
+
+_outcome = cache(Outcome)  # as many as the policies can tell apart
+
+
+def _outcome_of(made: Recommendation) -> Outcome:
+    return _outcome(made.strategy, made.status, tuple(reason.code for reason in made.rationale), made.policy)
+
+
+def _pointers(profile: Profile) -> tuple[str, ...]:
+    return tuple([f"/{name}" for name in FIELDS if getattr(profile, name) is not None])
