@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,10 +31,12 @@ def test_a_listener_is_found_among_all_files() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
+        before = list(Path("/dev/fd").iterdir())
+        assert find_listener(other.getsockname()[1]) is None
+        assert list(Path("/dev/fd").iterdir()) == before
         found = find_listener(port)
         assert found is not None
         with found:
             assert found.fileno() != listener.fileno()
             assert found.getsockname() == listener.getsockname()
         assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-        assert find_listener(other.getsockname()[1]) is None

@@ -69,14 +69,27 @@ def test_a_head_that_is_too_large_is_refused(tmp_path: Path, head: bytes) -> Non
     with running(tmp_path) as service:
         for port in (service.port, service.management):
             assert everything(send(port, REQUEST + head + b"\r\n")).startswith(b"HTTP/1.1 431 ")
-        allowed = REQUEST + b"X: %s\r\nConnection: close\r\n\r\n" % (b"x" * 32_000)
+        allowed = REQUEST + b"X: %s\r\nConnection: close\r\n\r\n" % (b"x" * 16_000)
         assert everything(send(service.port, allowed)).startswith(b"HTTP/1.1 200 ")
 
 
+def with_files(soft: int, hard: int) -> list[str]:
+    """Return a command that serves with a limit of open files."""
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard})); "
+    return [sys.executable, "-c", f"{limit}from trivium.cli import main; main(['serve'])"]
+
+
+def test_a_low_limit_of_open_files_is_raised(tmp_path: Path) -> None:
+    with running(tmp_path, command=with_files(100, 1024), max_connections=150) as service:
+        held = [idle(service.port) for _ in range(150)]
+        assert [status(service.management, path) for path in MACHINES] == [200, 200, 200]
+        assert service.events("max_connections") == []
+        for connection in held:
+            connection.close()
+
+
 def test_connections_are_limited_by_the_files_that_may_be_open(tmp_path: Path) -> None:
-    few = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 120)); "
-    command = [sys.executable, "-c", few + "from trivium.cli import main; main(['serve'])"]
-    with running(tmp_path, command=command) as service:
+    with running(tmp_path, command=with_files(100, 120)) as service:
         (line,) = service.events("max_connections")
         assert (line["level"], line["wanted"], line["allowed"]) == ("warning", 16384, 60)
         held = [send(service.port, REQUEST + b"\r\n") for _ in range(150)]

@@ -2,7 +2,6 @@
 
 import asyncio
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +15,9 @@ from reliability.service import Service, free_ports, running, send, until
 
 ROUNDS = 5
 REQUESTS = 50_000
+
+DRAIN = 4
+"""Seconds in which haproxy sees that one instance is about to stop, and that the other one is back."""
 
 HAPROXY = """\
 defaults
@@ -101,7 +103,6 @@ def roll(services: list[Service], load: Load) -> None:
             for service in services:
                 assert service.stop() == 0
                 service.start()
-                time.sleep(2)  # as an orchestrator waits until the load balancer has taken note
         until(lambda: sum(load.answers.values()) >= REQUESTS)
     finally:
         load.end()
@@ -125,7 +126,7 @@ def test_rolling_restarts_lose_nothing(name: str, tmp_path: Path) -> None:
     (port,) = free_ports(1)
     with ExitStack() as stack:
         services = [
-            stack.enter_context(running(tmp_path / one, drain_seconds=3, log_level="error")) for one in ("a", "b")
+            stack.enter_context(running(tmp_path / one, drain_seconds=DRAIN, log_level="error")) for one in ("a", "b")
         ]
         stack.enter_context(proxy(name, port, tmp_path, services))
         load = asyncio.run(under_load(port, services))

@@ -16,7 +16,7 @@ def is_gone(process: int) -> bool:
     """Say whether a process has ended; its new parent may be slow to bury it."""
     try:
         state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
     return state == "Z"
 

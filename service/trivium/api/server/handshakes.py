@@ -39,11 +39,12 @@ def find_listener(port: int) -> socket.socket | None:
     The server makes its socket itself and does not give it away.
     """
     for entry in Path("/dev/fd").iterdir():
-        with suppress(OSError):  # what is no socket, or closed by now
-            candidate = socket.socket(fileno=os.dup(int(entry.name)))
-            if candidate.family in {socket.AF_INET, socket.AF_INET6} and _listens(candidate, port):
-                return candidate
-            candidate.close()
+        with suppress(OSError):  # what is closed by now, as the handle on the folder itself
+            if entry.is_socket():
+                candidate = socket.socket(fileno=os.dup(int(entry.name)))
+                if candidate.family in {socket.AF_INET, socket.AF_INET6} and _listens(candidate, port):
+                    return candidate
+                candidate.close()
     return None
 
 

@@ -57,9 +57,9 @@ class RunningRequests:
         try:
             await self._app(scope, receive, send)
         except asyncio.CancelledError:
-            if task not in self._cut_off:
-                raise
-            await _refuse(send)
+            if task in self._cut_off:
+                await _refuse(send)
+            raise  # shows a caller whose answer has begun that it is not whole
         finally:
             del self._scopes[task]
 

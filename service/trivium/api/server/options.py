@@ -10,8 +10,8 @@ import msgspec
 MANAGEMENT_CONNECTIONS = 256
 """Connections that the management listener holds; its callers are probes and a few scrapers."""
 
-OTHER_FILES = 256
-"""Open files that are no connections: listeners, event loop, log, policies, libraries."""
+OTHER_FILES = MANAGEMENT_CONNECTIONS + 256
+"""Open files that are no connections of the service port: those of management, event loop, log, policies, libraries."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,14 +42,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def allow_connections(wanted: int) -> int:
-    """Let this process open as many files as it may, and return how many of the wanted connections fit.
+    """Let this process open as many files as that takes, or as it may; return how many of the connections fit.
 
     A listener that runs out of files cannot accept, and nothing else in its process can open a file either. So some are
     kept back.
     """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    if most == resource.RLIM_INFINITY:
-        return wanted
-    reserve = min(MANAGEMENT_CONNECTIONS + OTHER_FILES, most // 2)
-    return max(1, min(wanted, most - reserve))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + OTHER_FILES
+    files = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return wanted if files == needed else files - min(OTHER_FILES, files // 2)
