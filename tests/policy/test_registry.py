@@ -91,7 +91,7 @@ def test_a_retired_version_can_be_read_by_its_full_name_and_decides_no_more() ->
     assert policies.resolve("1").version == "1.1.0"
     with pytest.raises(UnknownPolicyError):
         policies.resolve("1.0")
-    with pytest.raises(RetiredPolicyError, match=r"1\.0\.0 is retired .*; use 2\.0\.0") as refused:
+    with pytest.raises(RetiredPolicyError, match=r"1\.0\.0 is retired; use 2\.0\.0") as refused:
         policies.deciding("1.0.0")
     assert refused.value.served.version == "1.0.0"
 
