@@ -1,5 +1,6 @@
 """The service as a test meets it: in process, with its log at hand, or as a process of its own."""
 
+import asyncio
 import json
 import os
 import re
@@ -78,6 +79,8 @@ class Inside:
     @property
     def log(self) -> bytes:
         """The log, up to the last request answered."""
+        with self.client.portal() as portal:
+            portal.call(asyncio.sleep, 0)  # requests are recorded in the turn of the event loop after their answers
         assert self.writer.flush(120)
         return os.pread(self.file.fileno(), 1 << 30, 0)
 
