@@ -72,6 +72,15 @@ def from_npm(name: str, package: str) -> None:
     link(NODE / "bin" / name)
 
 
+def workspace_from_npm(name: str, packages: str) -> None:
+    """Install Node packages that find each other; the command *name* of one of them leads to all."""
+    home = TOOLS / "workspaces" / name
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    run("npm", "install", "--prefix", str(home), "--save-exact", "--no-audit", "--no-fund", *packages.split())
+    link(home / "node_modules" / ".bin" / name)
+
+
 def library_from_npm(name: str, package: str) -> None:
     """Install a Node package that is no command; .tools/bin has its main module, for tests to import."""
     run("npm", "install", "--global", "--prefix", str(NODE), "--no-audit", "--no-fund", package)
@@ -135,6 +144,17 @@ CATALOG = {
     "redocly": Tool(from_npm, "@redocly/cli@2.77.0"),
     "spectral": Tool(from_npm, "@stoplight/spectral-cli@6.16.3"),
     "dmn-moddle": Tool(library_from_npm, "dmn-moddle@12.2.1"),
+    # The compiler with the generators of TypeScript clients and what those clients import.
+    "tsc": Tool(
+        workspace_from_npm,
+        "typescript@5.9.3 @types/node@20.19.43 openapi-typescript@7.13.0 openapi-fetch@0.17.0"
+        " @hey-api/openapi-ts@0.99.0 orval@8.38.0 axios@1.21.1",
+    ),
+    "openapi-generator-cli": Tool(from_pypi, "openapi-generator-cli==7.26.0"),
+    "openapi-python-client": Tool(from_pypi, "openapi-python-client==0.29.1"),
+    "datamodel-codegen": Tool(from_pypi, "datamodel-code-generator==0.89.0"),
+    "javac": Tool(from_debian, "default-jdk-headless"),
+    "chromium": Tool(from_debian, "chromium"),
     "promtool": Tool(from_debian, "prometheus"),
     "buildah": Tool(from_debian, "buildah"),
     "debootstrap": Tool(from_debian, "debootstrap"),

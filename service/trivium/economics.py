@@ -59,7 +59,7 @@ Count: TypeAlias = Annotated[float, Meta(ge=0, le=float(MOST), multiple_of=1)]
 
 Factor: TypeAlias = Annotated[float, Meta(ge=0, le=100)]
 Name: TypeAlias = Annotated[str, Meta(max_length=200)]
-Payback: TypeAlias = Literal["fast", "acceptable", "slow", "never"]
+Payback: TypeAlias = Annotated[Literal["fast", "acceptable", "slow", "never"], Meta(title="Payback")]
 
 DAYS = Decimal(30)
 """Days in a month."""

@@ -15,25 +15,40 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
+from typing import Annotated
 
 import msgspec
 
 
+ERROR_CODES = (
+    "unknown_field",
+    "wrong_type",
+    "unknown_value",
+    "out_of_range",
+    "too_long",
+    "missing_field",
+    "malformed",
+    "too_many",
+)
+"""The codes of errors in an input; there may be further ones later."""
+
+ErrorCode = Annotated[str, msgspec.Meta(title="ErrorCode", extra_json_schema={"x-extensible-enum": list(ERROR_CODES)})]
+
+
 class FieldError(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing wrong with an input.
+    """One thing wrong with an input."""
 
-    Attributes:
-        code: what kind of thing: `unknown_field`, `wrong_type`, `unknown_value`, `out_of_range`, `too_long`,
-            `missing_field`, `malformed`, `too_many`.
-        detail: a sentence that says what to do.
-        pointer: JSON Pointer (RFC 6901) into the body; empty for the whole body, absent for parameters.
-        parameter: the query or path parameter, when that is at fault.
-    """
-
-    code: str
-    detail: str
-    pointer: str | None = None
-    parameter: str | None = None
+    code: Annotated[ErrorCode, msgspec.Meta(description="What kind of thing is wrong.")]
+    detail: Annotated[str, msgspec.Meta(description="A sentence that says what to do.")]
+    pointer: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="JSON Pointer (RFC 6901) into the body; empty for the whole body, absent for parameters."
+        ),
+    ] = None
+    parameter: Annotated[
+        str | None, msgspec.Meta(description="The query or path parameter, when that is at fault.")
+    ] = None
 
 
 MOST_ERRORS = 100

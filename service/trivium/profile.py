@@ -18,6 +18,20 @@ from trivium.policy import Field, Vocabulary
 MOST = float(economics.MOST)
 """The largest number a profile may state."""
 
+TaskConsistency = Annotated[Literal["one_off", "varied", "consistent"], Meta(title="TaskConsistency")]
+LatencyNeed = Annotated[Literal["relaxed", "interactive", "tight"], Meta(title="LatencyNeed")]
+DomainSpecialization = Annotated[
+    Literal["general", "specialized", "highly_specialized"], Meta(title="DomainSpecialization")
+]
+ExampleQuality = Annotated[Literal["unreviewed", "mixed", "expert_reviewed"], Meta(title="ExampleQuality")]
+KnowledgeNeed = Annotated[Literal["none", "stable_facts", "changing_facts"], Meta(title="KnowledgeNeed")]
+PromptMaturity = Annotated[Literal["none", "basic", "structured", "exhausted"], Meta(title="PromptMaturity")]
+OutputStrictness = Annotated[Literal["free", "style", "format"], Meta(title="OutputStrictness")]
+PrimaryGoal = Annotated[
+    Literal["quality", "cost", "latency", "style", "facts", "fewer_hallucinations"], Meta(title="PrimaryGoal")
+]
+RequirementsChange = Annotated[Literal["rarely", "monthly", "weekly"], Meta(title="RequirementsChange")]
+
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """One LLM use case, as far as it is known. Leave out what you do not know: the answer says what it assumed."""
@@ -27,23 +41,19 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         Meta(description="Your own name for the use case; echoed, and read by no policy."),
     ] = None
     requests_per_day: Annotated[Number | None, Meta(description="Requests a day the use case serves.")] = None
-    task_consistency: Annotated[
-        Literal["one_off", "varied", "consistent"] | None, Meta(description="Whether it is the same task every time.")
-    ] = None
-    latency_need: Annotated[
-        Literal["relaxed", "interactive", "tight"] | None, Meta(description="How quickly an answer must come.")
-    ] = None
+    task_consistency: Annotated[TaskConsistency | None, Meta(description="Whether it is the same task every time.")] = (
+        None
+    )
+    latency_need: Annotated[LatencyNeed | None, Meta(description="How quickly an answer must come.")] = None
     domain_specialization: Annotated[
-        Literal["general", "specialized", "highly_specialized"] | None,
+        DomainSpecialization | None,
         Meta(description="How far the domain is from everyday language and logic."),
     ] = None
     base_model_underperforms: Annotated[
         bool | None, Meta(description="Measured, with a good prompt: the base model falls short.")
     ] = None
     labeled_examples: Annotated[Count | None, Meta(description="Pairs of an input and the exact output wanted.")] = None
-    example_quality: Annotated[
-        Literal["unreviewed", "mixed", "expert_reviewed"] | None, Meta(description="Who has checked the examples.")
-    ] = None
+    example_quality: Annotated[ExampleQuality | None, Meta(description="Who has checked the examples.")] = None
     can_label_more: Annotated[
         bool | None, Meta(description="Expert time or budget exists to write and review more.")
     ] = None
@@ -51,7 +61,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         bool | None, Meta(description="A set of requests with a way to score answers exists.")
     ] = None
     knowledge_need: Annotated[
-        Literal["none", "stable_facts", "changing_facts"] | None,
+        KnowledgeNeed | None,
         Meta(description="Facts from documents that answers need."),
     ] = None
     knowledge_tokens: Annotated[Count | None, Meta(description="Size of that knowledge in tokens.")] = None
@@ -60,24 +70,22 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         None
     )
     prompt_maturity: Annotated[
-        Literal["none", "basic", "structured", "exhausted"] | None,
+        PromptMaturity | None,
         Meta(description="How far prompting has been taken."),
     ] = None
     prompt_tokens: Annotated[Count | None, Meta(description="Fixed instruction tokens in each request.")] = None
     output_strictness: Annotated[
-        Literal["free", "style", "format"] | None,
+        OutputStrictness | None,
         Meta(description="Whether answers must keep to a style or an exact format."),
     ] = None
     primary_goal: Annotated[
-        Literal["quality", "cost", "latency", "style", "facts", "fewer_hallucinations"] | None,
+        PrimaryGoal | None,
         Meta(description="The first goal of changing anything."),
     ] = None
     fine_tuning_available: Annotated[
         bool | None, Meta(description="The provider offers it, or weights are at hand.")
     ] = None
-    requirements_change: Annotated[
-        Literal["rarely", "monthly", "weekly"] | None, Meta(description="How often requirements change.")
-    ] = None
+    requirements_change: Annotated[RequirementsChange | None, Meta(description="How often requirements change.")] = None
     costs: Annotated[Costs | None, Meta(description="What running and tuning cost, to have the payback computed.")] = (
         None
     )

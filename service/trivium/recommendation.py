@@ -9,12 +9,13 @@ from msgspec import Meta
 
 from trivium import pages
 from trivium.economics import Economics
+from trivium.policy.language.document import Effect, Phase, Verdict
+from trivium.policy.registry import Status as PolicyStatus
 
 
 Value: TypeAlias = str | bool | int | float
-View: TypeAlias = Literal["brief", "standard", "full"]
-Verdict: TypeAlias = Literal["adopt", "not_needed", "blocked", "later"]
-Basis: TypeAlias = Literal["stated", "assumed"]
+View: TypeAlias = Annotated[Literal["brief", "standard", "full"], Meta(title="View")]
+Basis: TypeAlias = Annotated[Literal["stated", "assumed"], Meta(title="Basis")]
 Says: TypeAlias = Annotated[str, Meta(description="The value in words: a clause, such as `answers need facts`.")]
 
 
@@ -50,9 +51,7 @@ class Reason(msgspec.Struct, frozen=True):
 
     code: str
     lever: str
-    effect: Annotated[
-        Literal["supports", "opposes", "blocks", "informs"], Meta(description="What it says about the lever.")
-    ]
+    effect: Annotated[Effect, Meta(description="What it says about the lever.")]
     message: str
     decisive: Annotated[bool, Meta(description="Whether it rests on an input of `because`.")]
     basis: Annotated[Basis, Meta(description="`assumed` when an input it rests on is assumed.")]
@@ -76,7 +75,7 @@ class LeverVerdict(msgspec.Struct, frozen=True):
 class PlannedStep(msgspec.Struct, frozen=True):
     """Something to do, with the sign by which it is known to be done."""
 
-    phase: Literal["now", "next", "later"]
+    phase: Phase
     lever: Annotated[str | None, Meta(description="The lever it belongs to; null for checking an assumption.")]
     action: str
     done_when: str
@@ -97,7 +96,7 @@ class Flip(msgspec.Struct, frozen=True):
     strategy: Annotated[str, Meta(description="The strategy it leads to.")]
     changes: list[Change]
     why: Annotated[
-        Literal["action", "circumstance", "assumption"],
+        Annotated[Literal["action", "circumstance", "assumption"], Meta(title="FlipCause")],
         Meta(description="A team's own `action`, a `circumstance`, or an `assumption` that proves wrong."),
     ]
 
@@ -133,7 +132,7 @@ class PolicyReference(msgspec.Struct, frozen=True):
     name: str
     version: str
     digest: Annotated[str, Meta(description="SHA-256 of the policy.")]
-    status: Literal["active", "deprecated", "retired"]
+    status: PolicyStatus
 
 
 class Caution(msgspec.Struct, frozen=True):
@@ -162,9 +161,15 @@ class More(msgspec.Struct, frozen=True):
     recheck_when: int = 0
 
 
-Strategy: TypeAlias = Annotated[str, Meta(description="The recommended strategy.")]
+Strategy: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="The recommended strategy; an own policy may have others.",
+        extra_json_schema={"x-extensible-enum": ["prompt_engineering", "rag", "fine_tuning", "rag_and_fine_tuning"]},
+    ),
+]
 Status: TypeAlias = Annotated[
-    Literal["settled", "provisional"],
+    Annotated[Literal["settled", "provisional"], Meta(title="RecommendationStatus")],
     Meta(description="`settled`: no answer to an open question can change the strategy; else `provisional`."),
 ]
 Summary: TypeAlias = Annotated[str, Meta(description="The answer in a few sentences that a manager can read.")]

@@ -158,7 +158,7 @@ def test_a_batch_answers_in_order_and_item_by_item(service: Inside) -> None:
     assert all(("result" in item) != ("error" in item) for item in answer["items"])
     for item, pointers in ((1, ["/labelled_examples"]), (3, [""]), (4, ["/id", "/requests_per_day"])):
         error = answer["items"][item]["error"]
-        assert error["code"] == "invalid-input"
+        assert error["code"] == "invalid_input"
         assert [one["pointer"] for one in error["errors"]] == pointers
     strategies = [item["result"]["strategy"] for item in answer["items"] if "result" in item]
     summary = answer["summary"]
@@ -196,4 +196,4 @@ def test_the_default_id_names_failures_too(service: Inside) -> None:
 def test_a_batch_of_the_largest_size_is_answered(service: Inside) -> None:
     body = {"profiles": [{"requests_per_day": number} for number in range(1000)]}
     assert service.client.post("/recommend/batch?view=brief", json=body).json()["summary"]["succeeded"] == 1000
-    problem(service.client.post("/recommend/batch", json={"profiles": [{}] * 1001}), 413, "too-large")
+    problem(service.client.post("/recommend/batch", json={"profiles": [{}] * 1001}), 413, "too_large")

@@ -32,11 +32,11 @@ def test_a_body_cut_off_is_answered_to_who_still_listens(live: Live, path: str, 
     status, *lines = head.decode().split("\r\n")
     headers = dict(line.lower().split(": ", 1) for line in lines)
     response = httpx.Response(int(status.split()[1]), headers=headers, content=body)
-    (error,) = problem(response, 400, "invalid-input")["errors"]
+    (error,) = problem(response, 400, "invalid_input")["errors"]
     assert (error["code"], error["pointer"]) == ("malformed", "")
     assert error["detail"].startswith("the body ended before it was complete")
     line = live.lines("cut-off", 1)[-1]
-    assert (line["level"], line["status"], line["problem"]) == ("info", 400, "invalid-input")
+    assert (line["level"], line["status"], line["problem"]) == ("info", 400, "invalid_input")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_body_that_stops_arriving_is_given_up(impatient: Inside, path: str, st
             return await serving.call(impatient.app, path, receive, **{"content-length": "50"})
 
     response = asyncio.run(ask())
-    found = problem(response, 408, "request-timeout")
+    found = problem(response, 408, "request_timeout")
     assert found["detail"] == "The body did not arrive in time; send it without pauses."
     assert response.headers["connection"] == "close"
 

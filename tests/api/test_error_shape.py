@@ -76,7 +76,7 @@ WRONG: dict[bytes, list[tuple[str, str]]] = {
 @pytest.mark.parametrize("path", ["/recommend", "/recommend/batch", "/policies/1/map"])
 def test_what_is_no_json_is_refused_as_a_whole(service: Inside, path: str, body: bytes) -> None:
     response = service.client.post(path, content=body, headers=JSON)
-    assert named(problem(response, 400, "invalid-input")) == [("", "malformed")]
+    assert named(problem(response, 400, "invalid_input")) == [("", "malformed")]
     documented(service, response)
 
 
@@ -85,7 +85,7 @@ def test_what_is_no_profile_is_refused_field_by_field(
     service: Inside, body: bytes, errors: list[tuple[str, str]]
 ) -> None:
     response = service.client.post("/recommend", content=body, headers=JSON)
-    assert named(problem(response, 400, "invalid-input")) == errors
+    assert named(problem(response, 400, "invalid_input")) == errors
     documented(service, response)
 
 
@@ -99,7 +99,7 @@ def test_every_bad_field_is_named_at_once_with_what_was_meant(service: Inside) -
         "prompt_tokens": 0.5,
         "id": 7,
     }
-    found = problem(service.client.post("/recommend", json=body), 400, "invalid-input")
+    found = problem(service.client.post("/recommend", json=body), 400, "invalid_input")
     details = {error["pointer"]: error["detail"] for error in found["errors"]}
     assert set(details) == {f"/{name}" for name in body if name != "primary_goal"}
     assert found["detail"] == "6 things are wrong with the input."
@@ -110,7 +110,7 @@ def test_every_bad_field_is_named_at_once_with_what_was_meant(service: Inside) -
 
 
 def test_all_fields_can_be_wrong_together(service: Inside) -> None:
-    found = problem(service.client.post("/recommend", json={name: [] for name in FIELDS}), 400, "invalid-input")
+    found = problem(service.client.post("/recommend", json={name: [] for name in FIELDS}), 400, "invalid_input")
     assert named(found) == sorted((f"/{name}", "wrong_type") for name in FIELDS)
 
 
@@ -121,7 +121,7 @@ def test_more_than_a_hundred_things_are_not_listed_but_told(service: Inside, cou
         (service.client.post("/recommend", json=many), "pointer"),
         (service.client.post("/recommend", json={}, params=many), "parameter"),
     ):
-        found = problem(response, 400, "invalid-input")
+        found = problem(response, 400, "invalid_input")
         codes = [error["code"] for error in found["errors"]]
         if count <= 100:
             assert (found["detail"], len(codes)) == (f"{count} things are wrong with the input.", count)
@@ -154,7 +154,7 @@ def test_more_than_a_hundred_things_are_not_listed_but_told(service: Inside, cou
 )
 def test_what_is_no_batch_is_refused(service: Inside, body: Any, errors: list[tuple[str, str]]) -> None:
     response = service.client.post("/recommend/batch", json=body)
-    assert named(problem(response, 400, "invalid-input")) == errors
+    assert named(problem(response, 400, "invalid_input")) == errors
     documented(service, response)
 
 
@@ -171,7 +171,7 @@ def test_what_is_no_batch_is_refused(service: Inside, body: Any, errors: list[tu
 )
 def test_what_is_no_question_for_a_map_is_refused(service: Inside, body: Any, errors: list[tuple[str, str]]) -> None:
     response = service.client.post("/policies/1.0.0/map", json=body)
-    assert named(problem(response, 400, "invalid-input")) == errors
+    assert named(problem(response, 400, "invalid_input")) == errors
     documented(service, response)
 
 
@@ -203,12 +203,12 @@ QUERIES: dict[str, list[tuple[str, str]]] = {
 @pytest.mark.parametrize("path", ["/recommend", "/recommend/batch"])
 def test_wrong_parameters_are_all_named(service: Inside, path: str, query: str, errors: list[tuple[str, str]]) -> None:
     response = service.client.post(f"{path}?{query}", json={"profiles": [{}]} if "batch" in path else {})
-    assert named(problem(response, 400, "invalid-input")) == errors
+    assert named(problem(response, 400, "invalid_input")) == errors
     documented(service, response)
 
 
 def test_a_wrong_parameter_is_told_what_was_meant(service: Inside) -> None:
-    found = problem(service.client.post("/recommend?polcy=1&view=stand", json={}), 400, "invalid-input")
+    found = problem(service.client.post("/recommend?polcy=1&view=stand", json={}), 400, "invalid_input")
     assert [error["detail"] for error in found["errors"]] == [
         "unknown parameter; did you mean `policy`?",
         "unknown value; did you mean `standard`?",
@@ -216,7 +216,7 @@ def test_a_wrong_parameter_is_told_what_was_meant(service: Inside) -> None:
 
 
 def test_a_selector_of_the_wrong_form_is_told_in_words(service: Inside) -> None:
-    found = problem(service.client.post("/recommend?policy=v2", json={}), 400, "invalid-input")
+    found = problem(service.client.post("/recommend?policy=v2", json={}), 400, "invalid_input")
     (error,) = found["errors"]
     assert error["detail"].startswith("expected `1.0.0`, `1` or `1.0`")
 
@@ -233,7 +233,7 @@ def test_no_operation_takes_an_unknown_parameter(service: Inside, method: str, p
     body: dict[str, Any] = {"x": "requests_per_day", "y": "labeled_examples"} if path.endswith("/map") else {}
     body = {"profiles": [{}]} if path.endswith("/batch") else body
     response = service.client.request(method, fill(path) + "?unheard_of=1", json=body if method == "POST" else None)
-    assert named(problem(response, 400, "invalid-input")) == [("unheard_of", "unknown_field")]
+    assert named(problem(response, 400, "invalid_input")) == [("unheard_of", "unknown_field")]
     documented(service, response)
 
 
@@ -243,20 +243,20 @@ def test_no_operation_takes_an_unknown_parameter(service: Inside, method: str, p
 @pytest.mark.parametrize(
     ("path", "code"),
     [
-        ("/nope", "not-found"),
-        ("//", "not-found"),
-        ("/recommend/nope", "not-found"),
-        ("/policies/1.0.0/diff", "not-found"),
-        ("/policies/..%2f..%2fetc", "not-found"),
-        ("/%ff%fe", "not-found"),
-        ("/" + "x" * 5_000, "not-found"),
-        ("/policies/9.9.9", "unknown-policy"),
-        ("/policies/%ff", "not-found"),
-        ("/policies/%00", "unknown-policy"),
-        ("/policies/1.0.0/diff/9", "unknown-policy"),
-        ("/codes/HIGH_VOLUM", "unknown-code"),
-        ("/codes/%zz", "unknown-code"),
-        ("/problems/too-larg", "unknown-problem"),
+        ("/nope", "not_found"),
+        ("//", "not_found"),
+        ("/recommend/nope", "not_found"),
+        ("/policies/1.0.0/diff", "not_found"),
+        ("/policies/..%2f..%2fetc", "not_found"),
+        ("/%ff%fe", "not_found"),
+        ("/" + "x" * 5_000, "not_found"),
+        ("/policies/9.9.9", "unknown_policy"),
+        ("/policies/%ff", "not_found"),
+        ("/policies/%00", "unknown_policy"),
+        ("/policies/1.0.0/diff/9", "unknown_policy"),
+        ("/codes/HIGH_VOLUM", "unknown_code"),
+        ("/codes/%zz", "unknown_code"),
+        ("/problems/too_larg", "unknown_problem"),
     ],
 )
 def test_what_is_not_there_is_not_found(service: Inside, live: Live, path: str, code: str) -> None:
@@ -268,7 +268,7 @@ def test_what_is_not_there_is_not_found(service: Inside, live: Live, path: str, 
 
 @pytest.mark.parametrize(
     ("path", "meant"),
-    [("/policies/v1.0.0", "1.0.0"), ("/codes/HIGH_VOLUM", "HIGH_VOLUME"), ("/problems/too-larg", "too-large")],
+    [("/policies/v1.0.0", "1.0.0"), ("/codes/HIGH_VOLUM", "HIGH_VOLUME"), ("/problems/too_larg", "too_large")],
 )
 def test_what_is_nearly_there_is_suggested(service: Inside, path: str, meant: str) -> None:
     assert service.client.get(path).json()["detail"].endswith(f"; did you mean `{meant}`?")
@@ -296,7 +296,7 @@ def test_a_wrong_method_is_told_the_right_ones(service: Inside, path: str, metho
     if method == "HEAD":
         assert (response.status_code, response.content) == (405, b"")
     else:
-        problem(response, 405, "method-not-allowed")
+        problem(response, 405, "method_not_allowed")
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
@@ -306,7 +306,7 @@ def test_a_media_type_that_is_not_offered_is_told_what_is(service: Inside, metho
         method, fill(path), json={} if method == "POST" else None, headers={"Accept": accept}
     )
     content = PATHS[path][method.lower()]["responses"]["200"]["content"]
-    assert problem(response, 406, "not-acceptable")["supported"] == list(content)
+    assert problem(response, 406, "not_acceptable")["supported"] == list(content)
     documented(service, response)
 
 
@@ -331,7 +331,7 @@ def test_a_media_type_that_is_not_offered_is_told_what_is(service: Inside, metho
 def test_a_body_of_another_type_is_not_read(service: Inside, path: str, content_type: str | None) -> None:
     headers = {} if content_type is None else {"Content-Type": content_type.encode("latin-1")}
     response = service.client.post(path, content=b"{}", headers=headers)  # type: ignore[arg-type]  # not ASCII
-    assert problem(response, 415, "unsupported-media-type")["supported"] == ["application/json"]
+    assert problem(response, 415, "unsupported_media_type")["supported"] == ["application/json"]
     assert response.headers["accept-post"] == "application/json"
     documented(service, response)
 
@@ -351,7 +351,7 @@ def in_chunks(size: int) -> Iterator[bytes]:
 def test_a_body_beyond_the_limit_is_told_the_limit(service: Inside, path: str, size: int, chunked: bool) -> None:
     content = in_chunks(size + 65_536) if chunked else b" " * size
     response = service.client.post(path, content=content, headers=JSON)
-    assert problem(response, 413, "too-large")["limit"] == 1 << 20
+    assert problem(response, 413, "too_large")["limit"] == 1 << 20
     documented(service, response)
 
 
@@ -360,7 +360,7 @@ def test_a_body_beyond_the_limit_is_told_the_limit(service: Inside, path: str, s
 def test_ten_megabytes_are_refused_by_the_live_service(live: Live, query: str, chunked: bool) -> None:
     content = in_chunks(10 << 20) if chunked else b" " * (10 << 20)
     response = httpx.post(f"{live.url}/recommend{query}", content=content, headers=JSON)
-    assert problem(response, 413, "too-large")["limit"] == 1 << 20
+    assert problem(response, 413, "too_large")["limit"] == 1 << 20
     assert httpx.get(f"{live.url}/livez").is_success
 
 
@@ -371,7 +371,7 @@ def test_a_body_right_at_the_limit_is_read(service: Inside) -> None:
 def test_a_batch_beyond_the_limit_is_told_the_limit() -> None:
     with serving.inside(max_batch=3) as served:
         response = served.client.post("/recommend/batch", json={"profiles": [{}] * 4})
-        assert problem(response, 413, "too-large")["limit"] == 3
+        assert problem(response, 413, "too_large")["limit"] == 3
         documented(served, response)
         assert served.client.post("/recommend/batch", json={"profiles": [{}] * 3}).is_success
 
@@ -379,9 +379,9 @@ def test_a_batch_beyond_the_limit_is_told_the_limit() -> None:
 def test_the_live_service_survives_all_of_it(live: Live) -> None:
     with httpx.Client(base_url=live.url, timeout=10) as client:
         for body in (*MALFORMED.values(), *WRONG):
-            problem(client.post("/recommend", content=body, headers=JSON), 400, "invalid-input")
+            problem(client.post("/recommend", content=body, headers=JSON), 400, "invalid_input")
         for query in QUERIES:
-            problem(client.post(f"/recommend?{query}", json={}), 400, "invalid-input")
+            problem(client.post(f"/recommend?{query}", json={}), 400, "invalid_input")
         flaws = [body for body in WRONG if body.startswith(b"{") and len(body) < 400]
         batch = b'{"profiles": [%b]}' % b",".join(flaws)
         answer = client.post("/recommend/batch", content=batch, headers=JSON).json()

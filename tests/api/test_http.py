@@ -130,7 +130,7 @@ def test_a_coded_body_is_refused_and_not_guessed_at(service: Inside, coding: str
     response = service.client.post("/recommend", json={}, headers={"Content-Encoding": coding})
     assert response.status_code == status
     if status == 415:
-        assert "Content-Encoding" in problem(response, 415, "unsupported-media-type")["detail"]
+        assert "Content-Encoding" in problem(response, 415, "unsupported_media_type")["detail"]
 
 
 def test_no_preference_is_any(service: Inside) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import msgspec
@@ -19,10 +20,12 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 
 from api import serving
-from api.serving import JSON, OPERATIONS, PATHS, Inside, documented, parse, problem
+from api.serving import JSON, OPERATIONS, PATHS, Inside, documented, parse, problem, problems_of
 from trivium import Advisor, Profile, Recommendation
+from trivium.api.app import CONTRACT
 from trivium.api.http.problems import PROBLEM_TYPES
-from trivium.api.openapi.examples import LARGE_BATCH, UNMAPPABLE, WRONG_BATCH, WRONG_MAP, WRONG_PROFILE
+from trivium.api.openapi.examples import PROBLEM_EXAMPLES
+from trivium.api.openapi.shared import pascal_case
 from trivium.economics import Economics
 from trivium.rendering import Renderer
 
@@ -61,7 +64,7 @@ def test_a_defect_is_reported_to_the_log_and_not_to_the_caller() -> None:
             served.client.post("/recommend?view=brief", json={"id": "mine"}),
             served.client.post("/recommend/batch", json={"profiles": [{"id": "mine"}]}),
         ):
-            problem(response, 500, "internal-error")
+            problem(response, 500, "internal_error")
             assert SECRET not in response.text + str(response.headers)
             line = served.line(response)
             assert (line["level"], line["status"]) == ("error", 500)
@@ -80,7 +83,7 @@ def test_a_defect_of_any_route_is_an_internal_error(name: str) -> None:
     with serving.inside() as served:
         served.app.register(fail)
         response = served.client.get(f"/defects/{name}")
-        problem(response, 500, "internal-error")
+        problem(response, 500, "internal_error")
         assert SECRET not in response.text
         assert SECRET in served.line(response)["exception"]
 
@@ -101,7 +104,7 @@ def defective() -> httpx.Response:
 
 def test_a_service_that_is_not_ready_says_when_to_come_again() -> None:
     response = unready()
-    assert "policy 2.0.0" in problem(response, 503, "not-ready")["detail"]
+    assert "policy 2.0.0" in problem(response, 503, "not_ready")["detail"]
     assert response.headers["retry-after"] == "5"
 
 
@@ -146,24 +149,24 @@ def full() -> httpx.Response:
 
 SAME_AXES = {"x": "requests_per_day", "y": "requests_per_day"}
 MET: dict[str, Callable[[Inside], httpx.Response]] = {
-    "invalid-input": lambda aged: aged.client.post("/recommend", json={"x": 1}),
-    "not-found": lambda aged: aged.client.get("/nope"),
-    "unknown-policy": lambda aged: aged.client.post("/recommend?policy=9", json={}),
-    "unknown-code": lambda aged: aged.client.get("/codes/NOPE"),
-    "unknown-problem": lambda aged: aged.client.get("/problems/nope"),
-    "method-not-allowed": lambda aged: aged.client.delete("/recommend"),
-    "not-acceptable": lambda aged: aged.client.get("/policies", headers={"Accept": "text/csv"}),
-    "not-mappable": lambda aged: aged.client.post("/policies/2/map", json=SAME_AXES),
-    "policy-retired": lambda aged: aged.client.post("/recommend?policy=1.0.0", json={}),
-    "too-large": lambda aged: aged.client.post("/recommend", content=b" " * (1 << 21), headers=JSON),
-    "unsupported-media-type": lambda aged: aged.client.post("/recommend", content=b"{}"),
-    "internal-error": lambda _: defective(),
-    "not-ready": lambda _: unready(),
+    "invalid_input": lambda aged: aged.client.post("/recommend", json={"x": 1}),
+    "not_found": lambda aged: aged.client.get("/nope"),
+    "unknown_policy": lambda aged: aged.client.post("/recommend?policy=9", json={}),
+    "unknown_code": lambda aged: aged.client.get("/codes/NOPE"),
+    "unknown_problem": lambda aged: aged.client.get("/problems/nope"),
+    "method_not_allowed": lambda aged: aged.client.delete("/recommend"),
+    "not_acceptable": lambda aged: aged.client.get("/policies", headers={"Accept": "text/csv"}),
+    "not_mappable": lambda aged: aged.client.post("/policies/2/map", json=SAME_AXES),
+    "policy_retired": lambda aged: aged.client.post("/recommend?policy=1.0.0", json={}),
+    "too_large": lambda aged: aged.client.post("/recommend", content=b" " * (1 << 21), headers=JSON),
+    "unsupported_media_type": lambda aged: aged.client.post("/recommend", content=b"{}"),
+    "internal_error": lambda _: defective(),
+    "not_ready": lambda _: unready(),
     "unauthorized": lambda _: refused(NotAuthorizedException()),
     "forbidden": lambda _: refused(PermissionDeniedException()),
-    "too-many-requests": lambda _: refused(TooManyRequestsException(headers={"Retry-After": "7"})),
-    "request-timeout": lambda _: too_slow(),
-    "headers-too-large": lambda aged: aged.client.get("/policies", headers={"X-Long": "x" * 20_000}),
+    "too_many_requests": lambda _: refused(TooManyRequestsException(headers={"Retry-After": "7"})),
+    "request_timeout": lambda _: too_slow(),
+    "headers_too_large": lambda aged: aged.client.get("/policies", headers={"X-Long": "x" * 20_000}),
     "busy": lambda _: full(),
 }
 
@@ -171,20 +174,39 @@ MET: dict[str, Callable[[Inside], httpx.Response]] = {
 @pytest.mark.parametrize("code", PROBLEM_TYPES)
 def test_every_type_of_problem_can_be_met_and_explains_itself(aged: Inside, code: str) -> None:
     found = problem(MET[code](aged), PROBLEM_TYPES[code].status, code)
-    explained = aged.client.get(found["type"])
+    explained = aged.client.get(f"/problems/{code}")
     assert explained.status_code == 200
-    shared = {name: found[name] for name in ("type", "code", "status", "title")}
-    assert explained.json() == shared | {"description": PROBLEM_TYPES[code].description}
+    shared = {name: found[name] for name in ("code", "status", "title")}
+    named = {"type": f"../problems/{code}", "description": PROBLEM_TYPES[code].description}
+    assert explained.json() == shared | named
 
 
-def examples() -> Iterator[Any]:
-    """Yield each operation with each of its examples of a problem."""
+def test_the_type_of_a_problem_leads_to_its_description_behind_any_prefix(service: Inside) -> None:
+    wrong = {"/policies/9": "unknown_policy", "/policies/9/diff/1": "unknown_policy", "/nope": "not_found"}
+    for path, code in wrong.items():
+        found = problem(service.client.get(path), 404, code)
+        assert urljoin(f"https://gateway.example/llm/v1{path}", found["type"]) == (
+            f"https://gateway.example/llm/v1/problems/{code}"
+        )
+
+
+def test_the_type_of_a_problem_stays_short_however_deep_the_path(service: Inside) -> None:
+    assert problem(service.client.get("/x" * 1000), 404, "not_found")["type"] == "/problems/not_found"
+
+
+def documented_problems() -> Iterator[Any]:
+    """Yield each operation with the code of each of its problems."""
     for method, path in OPERATIONS:
         for response in PATHS[path][method.lower()]["responses"].values():
-            for example in response.get("content", {}).get("application/problem+json", {}).get("examples", {}).values():
-                yield pytest.param(method, path, example["value"], id=f"{method} {path} {example['value']['code']}")
+            for code in problems_of(response):
+                yield pytest.param(method, path, code, id=f"{method} {path} {code}")
 
 
+WRONG_PROFILE: dict[str, Any] = {"labelled_examples": 120, "knowledge_need": "changing_fact", "requests_per_day": -1}
+WRONG_BATCH: dict[str, Any] = {"defaults": {"primary_goal": "qualty"}, "profiles": []}
+LARGE_BATCH: dict[str, Any] = {"profiles": [{}] * 2500}
+WRONG_MAP: dict[str, Any] = {"x": "requests_per_day", "y": "labelled_examples"}
+UNMAPPABLE: dict[str, Any] = {"x": "requests_per_day", "y": "knowledge_tokens"}
 BODIES: dict[str, tuple[Any, Any]] = {
     "/recommend": ({}, WRONG_PROFILE),
     "/recommend/batch": ({"profiles": [{}]}, WRONG_BATCH),
@@ -195,44 +217,57 @@ BODIES: dict[str, tuple[Any, Any]] = {
 def meet(service: Inside, aged: Inside, method: str, path: str, code: str) -> httpx.Response:
     """Ask an operation so that it has a problem."""
     fine, wrong = BODIES.get(path, (None, None))
-    chosen = {"policy": "1.0.0"} if code == "policy-retired" else {} if "{" in path else {"policy": "9"}
+    chosen = {"policy": "1.0.0"} if code == "policy_retired" else {} if "{" in path else {"policy": "9"}
     asked: dict[str, dict[str, Any]] = {
-        "invalid-input": {"json": wrong} if wrong else {"params": {"pretty": "true"}},
-        "unknown-policy": {"json": fine, "params": chosen},
-        "unknown-code": {},
-        "unknown-problem": {},
-        "not-acceptable": {"json": fine, "headers": {"Accept": "image/png"}},
-        "not-mappable": {"json": UNMAPPABLE},
-        "policy-retired": {"json": fine, "params": chosen},
-        "too-large": {"content": b" " * (1 << 21), "headers": JSON} if "batch" not in path else {"json": LARGE_BATCH},
-        "unsupported-media-type": {"content": b"{}", "headers": {"Content-Type": "text/plain"}},
-        "headers-too-large": {"json": fine, "headers": {"X-Long": "x" * 20_000}},
+        "invalid_input": {"json": wrong} if wrong else {"params": {"pretty": "true"}},
+        "unknown_policy": {"json": fine, "params": chosen},
+        "unknown_code": {},
+        "unknown_problem": {},
+        "not_acceptable": {"json": fine, "headers": {"Accept": "image/png"}},
+        "not_mappable": {"json": UNMAPPABLE},
+        "policy_retired": {"json": fine, "params": chosen},
+        "too_large": {"content": b" " * (1 << 21), "headers": JSON} if "batch" not in path else {"json": LARGE_BATCH},
+        "unsupported_media_type": {"content": b"{}", "headers": {"Content-Type": "text/plain"}},
+        "headers_too_large": {"json": fine, "headers": {"X-Long": "x" * 20_000}},
     }
-    if code == "request-timeout":
+    if code == "request_timeout":
         return too_slow(path.format(version="1.0.0"))
     if code not in asked:
         return MET[code](service)
-    version = "9" if code == "unknown-policy" else "1.0.0"
-    name = {"unknown-code": "HIGH_VOLUM", "unknown-problem": "too-larg"}.get(code, "HIGH_VOLUME")
-    client = (aged if code == "policy-retired" else service).client
+    version = "9" if code == "unknown_policy" else "1.0.0"
+    name = {"unknown_code": "HIGH_VOLUM", "unknown_problem": "too_larg"}.get(code, "HIGH_VOLUME")
+    client = (aged if code == "policy_retired" else service).client
     return client.request(method, path.format(version=version, a=version, b=version, code=name), **asked[code])
 
 
-@pytest.mark.parametrize(("method", "path", "example"), list(examples()))
-def test_the_example_of_an_error_is_what_the_service_says(
-    service: Inside, aged: Inside, method: str, path: str, example: dict[str, Any]
+@pytest.mark.parametrize(("method", "path", "code"), list(documented_problems()))
+def test_an_operation_has_the_problems_of_the_contract(
+    service: Inside, aged: Inside, method: str, path: str, code: str
 ) -> None:
-    found = problem(meet(service, aged, method, path, example["code"]), example["status"], example["code"])
-    assert found | {name: example[name] for name in ("request_id", "instance")} == example
+    problem(meet(service, aged, method, path, code), PROBLEM_TYPES[code].status, code)
+
+
+@pytest.mark.parametrize("code", PROBLEM_EXAMPLES)
+def test_the_example_of_a_problem_is_what_the_service_says(service: Inside, aged: Inside, code: str) -> None:
+    response = CONTRACT.document["components"]["responses"][pascal_case(code)]
+    example = problems_of(response)[code]
+    met = {
+        "invalid_input": lambda: service.client.post("/recommend", json=WRONG_PROFILE),
+        "unknown_policy": lambda: service.client.post("/recommend?policy=9", json={}),
+        "unknown_code": lambda: service.client.get("/codes/HIGH_VOLUM"),
+        "unknown_problem": lambda: service.client.get("/problems/too_larg"),
+        "too_large": lambda: service.client.post("/recommend/batch", json=LARGE_BATCH),
+    }
+    found = problem(met.get(code, lambda: MET[code](aged))(), example["status"], code)
     assert example["instance"].endswith(example["request_id"])
-    if "requestBody" not in PATHS[path][method.lower()]:
-        assert all("parameter" in error for error in example.get("errors", []))
+    of_the_request = {name: example[name] for name in ("request_id", "instance", "type")}
+    assert found | of_the_request == example
 
 
 @pytest.mark.parametrize("path", ["/recommend", "/recommend/batch"])
 def test_a_retired_policy_decides_no_more_and_names_its_successor(aged: Inside, path: str) -> None:
     response = aged.client.post(f"{path}?policy=1.0.0", json={"profiles": [{}]} if "batch" in path else {})
-    assert "use 2.0.0" in problem(response, 410, "policy-retired")["detail"]
+    assert "use 2.0.0" in problem(response, 410, "policy_retired")["detail"]
     documented(aged, response)
     assert aged.client.get("/policies/1.0.0").json()["version"] == "1.0.0"
 
@@ -243,5 +278,5 @@ def test_an_input_that_the_policy_does_not_read_cannot_be_mapped(service: Inside
     assert {"knowledge_tokens", "payback_months"} < unread
     for axis in unread:
         response = service.client.post("/policies/1/map", json={"x": axis, "y": "requests_per_day"})
-        assert axis in problem(response, 409, "not-mappable")["detail"]
+        assert axis in problem(response, 409, "not_mappable")["detail"]
         documented(service, response)

@@ -12,12 +12,13 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import toolbox
 from api import serving
-from api.serving import Inside
+from api.serving import Inside, problems_of, resolved
+from trivium import catalog
 from trivium.api.app import CONTRACT, ROUTES
 from trivium.api.http.problems import PROBLEM_TYPES
 from trivium.api.openapi.examples import SUPPORT
-from trivium.api.routes.recommend import AdviceQuery
 from trivium.api.settings import Settings
+from trivium.errors import ERROR_CODES
 from trivium.profile import COUNTS, FIELDS, MOST, VOCABULARY
 
 
@@ -50,17 +51,17 @@ OPERATION_IDS = {
     "read_docs": "GET /docs",
 }
 # What an operation can answer beside what every one can; that they do is proved where errors are.
-OF_ALL = {"invalid-input", "not-acceptable", "internal-error"}
-OF_BODIES = {"too-large", "unsupported-media-type"}
+OF_ALL = {"invalid_input", "not_acceptable", "headers_too_large", "internal_error"}
+OF_BODIES = {"too_large", "unsupported_media_type", "request_timeout"}
 OWN = {
-    "recommend": {"unknown-policy", "policy-retired"},
-    "recommend_batch": {"unknown-policy", "policy-retired"},
-    "read_policy": {"unknown-policy"},
-    "diff_policies": {"unknown-policy"},
-    "map_policy": {"unknown-policy", "not-mappable"},
-    "read_code": {"unknown-code"},
-    "read_problem": {"unknown-problem"},
-    "ready": {"not-ready"},
+    "recommend": {"unknown_policy", "policy_retired"},
+    "recommend_batch": {"unknown_policy", "policy_retired", "busy"},
+    "read_policy": {"unknown_policy"},
+    "diff_policies": {"unknown_policy"},
+    "map_policy": {"unknown_policy", "not_mappable"},
+    "read_code": {"unknown_code"},
+    "read_problem": {"unknown_problem"},
+    "ready": {"not_ready"},
 }
 
 
@@ -89,7 +90,7 @@ def test_the_contract_is_openapi_and_the_same_in_each_form() -> None:
 
 
 def test_the_contract_is_the_same_for_every_request(service: Inside) -> None:
-    assert service.client.get("/openapi.json").text == CONTRACT.json
+    assert service.client.get("/openapi.json").content == CONTRACT.json
     assert service.client.get("/openapi.yaml").text == CONTRACT.yaml
 
 
@@ -107,8 +108,8 @@ def test_every_route_is_in_the_contract_and_nothing_else(service: Inside) -> Non
     routes = {
         f"{method} {route.path_format.replace(':str}', '}')}"
         for route in service.app.routes
-        for method in route.methods - {"OPTIONS"}  # the framework's own
-    }
+        for method in route.methods - {"OPTIONS", "HEAD"}  # the framework's own, and what goes with each GET
+    } - {"GET /docs/{asset}"}  # files of the page
     assert routes == set(OPERATION_IDS.values())
     assert len(routes) == len(ROUTES)
 
@@ -116,9 +117,9 @@ def test_every_route_is_in_the_contract_and_nothing_else(service: Inside) -> Non
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_problem_stands_at_the_operations_that_can_answer_it(name: str) -> None:
     documented = {
-        (int(status), example["value"]["code"])
+        (int(status), code)
         for status, response in OPERATIONS[name]["responses"].items()
-        for example in response.get("content", {}).get("application/problem+json", {}).get("examples", {}).values()
+        for code in problems_of(response)
     }
     expected = OF_ALL | OWN.get(name, set()) | (OF_BODIES if name in WITH_A_BODY else set())
     assert documented == {(PROBLEM_TYPES[code].status, code) for code in expected}
@@ -126,19 +127,17 @@ def test_every_problem_stands_at_the_operations_that_can_answer_it(name: str) ->
 
 def examples() -> Iterator[Any]:
     for name, operation in OPERATIONS.items():
-        for parameter in operation.get("parameters", []):
+        for parameter in map(resolved, operation.get("parameters", [])):
             if "example" in parameter:
                 yield pytest.param(parameter["schema"], parameter["example"], id=f"{name}-{parameter['name']}")
             for number, example in enumerate(parameter["schema"].get("examples", [])):
                 yield pytest.param(parameter["schema"], example, id=f"{name}-{parameter['name']}-{number}")
         bodies = {"body": operation["requestBody"]} if name in WITH_A_BODY else {}
         for status, body in (bodies | operation["responses"]).items():
-            for content in body.get("content", {}).values():
-                many = {key: example["value"] for key, example in content.get("examples", {}).items()}
-                one = {"example": content["example"]} if "example" in content else {}
-                assert many or one, f"{name} {status} has no example"
-                for key, example in (many | one).items():
-                    yield pytest.param(content["schema"], example, id=f"{name}-{status}-{key}")
+            for content in resolved(body).get("content", {}).values():
+                assert content["examples"], f"{name} {status} has no example"
+                for key, example in content["examples"].items():
+                    yield pytest.param(content["schema"], resolved(example)["value"], id=f"{name}-{status}-{key}")
 
 
 @pytest.mark.parametrize(("schema", "example"), list(examples()))
@@ -154,7 +153,7 @@ def bodies() -> Iterator[Any]:
     for name in PATHS:
         content = OPERATIONS[name]["requestBody"]["content"]["application/json"]
         for key, example in content["examples"].items():
-            yield pytest.param(name, example["value"], id=f"{name}-{key}")
+            yield pytest.param(name, resolved(example)["value"], id=f"{name}-{key}")
 
 
 def agreed(service: Inside, name: str, body: Any) -> bool:
@@ -222,8 +221,9 @@ def test_the_lookup_of_fields_tells_the_bounds_of_the_schema(service: Inside) ->
         if entry["derived_from"] is not None:
             assert entry["derived_from"] in properties
             continue
-        (stated,) = [option for option in properties[entry["name"]]["anyOf"] if option != {"type": "null"}]
-        assert entry["type"] == ("choice" if "enum" in stated else stated["type"])
+        spec = properties[entry["name"]]
+        (stated,) = [resolved(option) for option in spec.get("anyOf", [spec]) if option != {"type": "null"}]
+        assert entry["type"] == ("choice" if "enum" in stated else stated["type"][0])
         assert (entry["minimum"], entry["maximum"]) == (stated.get("minimum"), stated.get("maximum"))
         assert sorted(entry["choices"] or []) == sorted(stated.get("enum", []))
 
@@ -234,15 +234,16 @@ def test_the_lookup_of_fields_has_the_rest_of_the_profile_too(service: Inside) -
     rest = {"id": SCHEMAS["Profile"]["properties"]["id"]} | costs
     assert list(others) == list(rest)
     for name, entry in others.items():
-        stated = rest[name]["anyOf"][0]
-        assert entry["type"] == {"string": "text"}.get(stated["type"], stated["type"])
+        stated = rest[name]
+        assert entry["type"] == {"string": "text"}.get(stated["type"][0], stated["type"][0])
         assert entry["description"].lower() == rest[name]["description"].lower()
         bounds = (stated.get("minimum"), stated.get("maximum"), stated.get("maxLength"))
         assert (entry["minimum"], entry["maximum"], entry["max_length"]) == bounds
 
 
 def test_an_item_of_a_batch_is_of_the_kind_that_its_status_says(service: Inside) -> None:
-    schema = SCHEMAS["BatchResult"]["properties"]["items"]["items"]
+    schema = SCHEMAS["BatchItem"]
+    assert SCHEMAS["BatchResult"]["properties"]["items"]["items"] == {"$ref": "#/components/schemas/BatchItem"}
     mapping = schema["discriminator"]["mapping"]
     assert schema["discriminator"]["propertyName"] == "status"
     assert sorted(mapping.values()) == sorted(option["$ref"] for option in schema["oneOf"])
@@ -259,22 +260,21 @@ def test_an_item_of_a_batch_is_of_the_kind_that_its_status_says(service: Inside)
 
 def test_the_examples_of_the_contract_itself_are_parts_of_it(service: Inside) -> None:
     for name, media in (("read_contract_json", "application/json"), ("read_contract_yaml", "application/yaml")):
-        example = OPERATIONS[name]["responses"]["200"]["content"][media]["example"]
+        (example,) = OPERATIONS[name]["responses"]["200"]["content"][media]["examples"].values()
+        example = resolved(example)["value"]
         assert example["openapi"] == DOCUMENT["openapi"]
         assert example["info"].items() <= DOCUMENT["info"].items()
         ((path, methods),) = example["paths"].items()
         ((method, operation),) = methods.items()
         assert operation.items() <= DOCUMENT["paths"][path][method].items()
-    page = service.client.get("/docs").text
-    for line in OPERATIONS["read_docs"]["responses"]["200"]["content"]["text/html"]["example"].splitlines():
-        assert line in page
+    (page,) = OPERATIONS["read_docs"]["responses"]["200"]["content"]["text/html"]["examples"].values()
+    assert service.client.get("/docs").text == resolved(page)["value"]
 
 
 @pytest.mark.parametrize(
     ("body", "is_fine"),
     [
         ({"profiles": [{}]}, True),
-        ({"profiles": [1, "x", None, True, [], [[1]], {"x": 1}, SUPPORT]}, True),
         ({"profiles": []}, False),
         ({"profiles": None}, False),
         ({"profiles": {}}, False),
@@ -287,9 +287,82 @@ def test_schema_and_server_take_the_same_batches(service: Inside, body: Any, is_
     assert agreed(service, "recommend_batch", body) == is_fine
 
 
-def test_no_setting_lets_a_batch_grow_beyond_the_schema() -> None:
-    most = SCHEMAS["BatchRequest"]["properties"]["profiles"]["maxItems"]
-    assert msgspec.json.schema(Settings)["$defs"]["Settings"]["properties"]["max_batch"]["maximum"] == most
+def everywhere(part: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every schema of the components, with where it stands."""
+    if isinstance(part, dict):
+        if not path.endswith("/properties"):
+            yield path, part
+        for name, below in part.items():
+            yield from everywhere(below, f"{path}/{name}")
+    elif isinstance(part, list):
+        for index, below in enumerate(part):
+            yield from everywhere(below, f"{path}/{index}")
+
+
+def test_the_schemas_are_such_that_generators_of_clients_read_them_well() -> None:
+    wrong = [
+        path
+        for path, schema in everywhere(SCHEMAS)
+        if "default" in schema  # taken for a promise that the member is there
+        or ("integer" in schema.get("type", ()) and "format" not in schema)  # taken for 32 bits
+        or "(?" in str(schema.get("pattern", ""))  # not known to every language
+        or (len(schema.get("enum", ())) > 1 and (path.count("/") > 1 or schema.get("type") != "string"))  # not named
+        or {"array", "object"} <= {str(option.get("type")) for option in schema.get("anyOf", ())}
+    ]
+    assert wrong == []
+    assert SCHEMAS.keys().isdisjoint({"Promise", "Range", "Document", "Input", "Example", "Error", "Map", "Record"})
+
+
+def test_a_member_that_is_always_sent_is_required_and_one_that_is_left_out_is_never_null(service: Inside) -> None:
+    assert SCHEMAS["Recommendation"]["required"] == list(SCHEMAS["Recommendation"]["properties"])
+    assert "errors" not in SCHEMAS["ProblemDocument"]["required"]
+    assert SCHEMAS["ProblemDocument"]["properties"]["limit"]["type"] == "integer"
+    assert "errors" not in service.client.get("/nope").json()
+
+
+def test_every_policy_is_served_in_its_normal_form(service: Inside) -> None:
+    for policy in service.client.get("/policies").json()["policies"]:
+        served = service.client.get(f"/policies/{policy['version']}").json()
+        errors = validator({"$ref": "#/components/schemas/PolicyDetail"}).iter_errors(served)
+        assert [error.message for error in errors] == []
+        written = catalog.shipped().registry.by_version[policy["version"]].policy.document
+        again = msgspec.convert(served["document"], type(written))
+        assert [one.api_values for one in again.inputs.values()] == [one.api_values for one in written.inputs.values()]
+
+
+def test_lists_that_may_grow_say_so() -> None:
+    open_lists = {name: part["properties"] for name, part in SCHEMAS.items() if "properties" in part}
+    assert open_lists["ProblemDocument"]["code"]["x-extensible-enum"] == list(PROBLEM_TYPES)
+    assert open_lists["FieldError"]["code"]["x-extensible-enum"] == list(ERROR_CODES)
+    strategies = list(catalog.shipped().default.policy.document.strategies)
+    assert open_lists["Recommendation"]["strategy"]["x-extensible-enum"] == strategies
+
+
+def test_what_the_service_sends_beside_the_body_is_in_the_contract() -> None:
+    headers = {
+        name: {
+            header for response in operation["responses"].values() for header in resolved(response).get("headers", {})
+        }
+        for name, operation in OPERATIONS.items()
+    }
+    assert headers["recommend"] >= {"X-Request-ID", "Deprecation", "Sunset", "Link", "Accept-Post"}
+    assert "Retry-After" in headers["recommend_batch"] & headers["ready"]
+    for name, operation in OPERATIONS.items():
+        asks = "IfNoneMatch" in str(operation.get("parameters", []))
+        assert asks == ("ETag" in headers[name]) == ("304" in operation["responses"])
+
+
+def test_one_wrong_profile_is_outside_the_schema_and_does_not_touch_the_others(service: Inside) -> None:
+    schema = {"$ref": "#/components/schemas/BatchRequest"}
+    for wrong in (1, "x", None, True, [], [[1]], {"x": 1}):
+        body = {"profiles": [SUPPORT, wrong]}
+        assert not validator(schema).is_valid(body)
+        items = service.client.post("/recommend/batch", json=body).json()["items"]
+        assert [item["status"] for item in items] == ["ok", "error"]
+
+
+def test_the_schema_limits_a_batch_as_the_service_does_unless_set_otherwise() -> None:
+    assert SCHEMAS["BatchRequest"]["properties"]["profiles"]["maxItems"] == Settings().max_batch == 1000
 
 
 @pytest.mark.parametrize(
@@ -313,8 +386,8 @@ def test_no_setting_lets_a_batch_grow_beyond_the_schema() -> None:
     ],
 )
 def test_schema_and_server_take_the_same_parameters(service: Inside, query: dict[str, str], is_fine: bool) -> None:
-    parameters = {one["name"]: one["schema"] for one in OPERATIONS["recommend"]["parameters"]}
-    assert list(parameters) == [field.encode_name for field in msgspec.structs.fields(AdviceQuery)]
+    parameters = {one["name"]: one["schema"] for one in map(resolved, OPERATIONS["recommend"]["parameters"])}
+    assert list(parameters) == ["policy", "explain"]
     by_schema = all(name in parameters and validator(parameters[name]).is_valid(text) for name, text in query.items())
     assert by_schema == is_fine
     assert service.client.post("/recommend", params=query, json={}).status_code == (200 if is_fine else 400)

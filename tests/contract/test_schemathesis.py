@@ -16,7 +16,9 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
+from schemathesis.config import SchemathesisConfig
 
+import toolbox
 from api import serving
 from api.serving import Live
 from trivium.api.app import CONTRACT, ROUTES, create_app
@@ -24,6 +26,7 @@ from trivium.api.settings import Settings
 
 
 SCHEMATHESIS = Path(sys.executable).with_name("st")
+CONFIG = toolbox.ROOT / "openapi" / "schemathesis.toml"
 LINKS = sum(
     len(response.get("links", {}))
     for methods in CONTRACT.document["paths"].values()
@@ -47,6 +50,8 @@ def fuzz(contract: Contract, url: str, folder: Path, *options: str) -> Run:
     (folder / "contract.json").write_text(json.dumps(contract), encoding="utf-8")
     command: list[str | Path] = [
         SCHEMATHESIS,
+        "--config-file",
+        CONFIG,
         "run",
         "contract.json",
         "--url",
@@ -145,7 +150,9 @@ def test_a_contract_that_lies_is_found_out(
     assert found in {failure["type"] for failure in run.report["failures"]}
 
 
-inside = schemathesis.openapi.from_asgi("/openapi.json", create_app(Settings(log_level="error")))
+inside = schemathesis.openapi.from_asgi(
+    "/openapi.json", create_app(Settings(log_level="error")), config=SchemathesisConfig.from_path(CONFIG)
+)
 bounded = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 

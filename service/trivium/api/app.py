@@ -46,6 +46,7 @@ ROUTES: tuple[Any, ...] = (
     documentation.read_contract_yaml,
     documentation.read_docs,
 )
+"""The operations of the contract."""
 
 MANAGEMENT_ROUTES: tuple[Any, ...] = (operations.live, operations.ready, operations.metrics)
 """What probes and scrapers ask; answered on the management port where there is one."""
@@ -82,14 +83,15 @@ def create_app(
         settings=settings,
         reloader=reloader,
         metrics=Metrics(reloader, log),
-        contract=Contract(ROUTES),
+        contract=CONTRACT,
         batches=Capacity(settings.max_batches),
         logger=logger,
         drain=drain or Drain(),
     )
     elsewhere = MANAGEMENT_ROUTES if settings.management_port else ()
-    routes = [route for route in ROUTES if route not in elsewhere]
-    return _application(routes, services, guards=guards, lifespan=[log.lifespan, reloader.lifespan])
+    routes = [*(route for route in ROUTES if route not in elsewhere), documentation.read_docs_asset]
+    lifespan = [log.lifespan, reloader.lifespan, CONTRACT.lifespan]
+    return _application(routes, services, guards=guards, lifespan=lifespan)
 
 
 def create_management_app(service: Litestar) -> Litestar:

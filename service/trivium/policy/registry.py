@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal
 
 import msgspec
 import yaml
@@ -17,7 +17,7 @@ from trivium.policy.language.references import Vocabulary
 from trivium.policy.proofs.gate import prove
 
 
-Status: TypeAlias = Literal["active", "deprecated", "retired"]
+Status = Annotated[Literal["active", "deprecated", "retired"], msgspec.Meta(title="PolicyStatus")]
 
 LIFECYCLE_FILE = "lifecycle.yaml"
 """Beside the policies, outside their digests: version to status and dates."""

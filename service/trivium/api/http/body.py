@@ -32,7 +32,7 @@ async def read_body(request: Request[Any, Any, Any], *, limit: int, seconds: flo
         seconds: how long the body may take to arrive.
 
     Raises:
-        ProblemError: `too-large`, or `request-timeout`.
+        ProblemError: `too_large`, or `request_timeout`.
         InvalidInputError: the caller stopped in the middle, or the body's framing is malformed.
     """
     if _announced(request.scope) > limit:
@@ -41,7 +41,7 @@ async def read_body(request: Request[Any, Any, Any], *, limit: int, seconds: flo
         async with asyncio.timeout(seconds):
             body = await _read(request.receive, limit)
     except TimeoutError:
-        raise ProblemError("request-timeout", PROBLEM_TYPES["request-timeout"].description) from None
+        raise ProblemError("request_timeout", PROBLEM_TYPES["request_timeout"].description) from None
     request.scope["state"][_ENDED] = True
     if body is None:
         detail = "the body ended before it was complete, or its chunks are malformed"

@@ -18,9 +18,9 @@ def handle_exception(request: Request[Any, Any, Any], error: Exception) -> Respo
     problem = to_problem(error)
     state = request.scope["state"]
     state["problem"] = problem.kind.code
-    if problem.kind.code == "internal-error":
+    if problem.kind.code == "internal_error":
         state["exception"] = error
-    body = msgspec.json.encode(document(problem, state.get("request_id", "")))
+    body = msgspec.json.encode(document(problem, state.get("request_id", ""), request.scope["path"]))
     headers = {"Cache-Control": "no-store", **problem.headers}
     return ProblemResponse(body, status_code=problem.kind.status, media_type=PROBLEM_JSON, headers=headers)
 

@@ -31,13 +31,13 @@ async def negotiate(request: Request[Any, Any, Any]) -> None:
     """Refuse what the route does not declare. It is the application's `before_request` hook.
 
     Raises:
-        ProblemError: `headers-too-large`, `not-found`, `unsupported-media-type` or `not-acceptable`.
+        ProblemError: `headers_too_large`, `not_found`, `unsupported_media_type` or `not_acceptable`.
         InvalidInputError: with every parameter that is unknown, repeated or wrong.
     """
     scope = request.scope
     content_type, content_encoding, accept = _read_headers(scope)
     if not _is_canonical(scope):
-        raise ProblemError("not-found", PROBLEM_TYPES["not-found"].description)
+        raise ProblemError("not_found", PROBLEM_TYPES["not_found"].description)
     opt = request.route_handler.opt
     if (consumes := opt.get("consumes")) is not None:
         _check_body_type(content_type, content_encoding, consumes)
@@ -69,7 +69,7 @@ def _read_headers(scope: Scope) -> tuple[bytes, bytes, bytes | None]:
             content_encoding = content_encoding + b"," + value if content_encoding else value
     if size > MAX_HEADER_BYTES:
         detail = f"The header fields have more than {MAX_HEADER_BYTES} bytes."
-        raise ProblemError("headers-too-large", detail, limit=MAX_HEADER_BYTES)
+        raise ProblemError("headers_too_large", detail, limit=MAX_HEADER_BYTES)
     return content_type, content_encoding, accept
 
 
@@ -98,10 +98,10 @@ def _check_body_type(content_type: bytes, content_encoding: bytes, consumes: tup
     headers, supported = {"Accept-Post": ", ".join(consumes)}, list(consumes)
     if not _body_type_is_known(content_type, consumes):
         detail = f"Send the body as {' or '.join(consumes)}, with that Content-Type."
-        raise ProblemError("unsupported-media-type", detail, headers, supported=supported)
+        raise ProblemError("unsupported_media_type", detail, headers, supported=supported)
     if content_encoding and content_encoding.lower() != b"identity":
         detail = "Send the body without a Content-Encoding."
-        raise ProblemError("unsupported-media-type", detail, headers, supported=supported)
+        raise ProblemError("unsupported_media_type", detail, headers, supported=supported)
 
 
 @lru_cache(maxsize=256)
@@ -121,7 +121,7 @@ def _choose(accept: bytes, produces: tuple[str, ...]) -> str:
 
     best = max(produces, key=weight)
     if weight(best) == 0:
-        raise ProblemError("not-acceptable", f"This is offered as {', '.join(produces)}.", supported=list(produces))
+        raise ProblemError("not_acceptable", f"This is offered as {', '.join(produces)}.", supported=list(produces))
     return best
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from trivium.errors import FieldError
+
 
 INDEED: dict[str, Any] = {
     "id": "match-explanations",
@@ -40,9 +42,34 @@ BATCH_EXAMPLES: dict[str, Any] = {
     "portfolio": {"defaults": {"primary_goal": "quality"}, "profiles": [INDEED, SUPPORT]},
 }
 
-# Bodies that are refused.
-WRONG_PROFILE: dict[str, Any] = {"labelled_examples": 120, "knowledge_need": "changing_fact", "requests_per_day": -1}
-WRONG_BATCH: dict[str, Any] = {"defaults": {"primary_goal": "qualty"}, "profiles": []}
-LARGE_BATCH: dict[str, Any] = {"profiles": [{}] * 2500}
-WRONG_MAP: dict[str, Any] = {"x": "requests_per_day", "y": "labelled_examples"}
-UNMAPPABLE: dict[str, Any] = {"x": "requests_per_day", "y": "knowledge_tokens"}
+PROBLEM_EXAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
+    "invalid_input": (
+        "3 things are wrong with the input.",
+        {
+            "errors": [
+                FieldError(
+                    "unknown_field", "unknown field; did you mean `labeled_examples`?", pointer="/labelled_examples"
+                ),
+                FieldError("unknown_value", "unknown value; did you mean `changing_facts`?", pointer="/knowledge_need"),
+                FieldError("out_of_range", "expected a number >= 0.0", pointer="/requests_per_day"),
+            ]
+        },
+    ),
+    "unknown_policy": ("no policy `9`; known: `1.0.0`, `2.0.0`, `latest`", {}),
+    "unknown_code": ("No served policy has this code; did you mean `HIGH_VOLUME`?", {}),
+    "unknown_problem": ("There is no such problem type; did you mean `too_large`?", {}),
+    "not_acceptable": ("This is offered as application/json.", {"supported": ["application/json"]}),
+    "request_timeout": ("The body did not arrive in time; send it without pauses.", {}),
+    "not_mappable": ("x and y must be two different inputs.", {}),
+    "policy_retired": ("policy 1.0.0 is retired; use 2.0.0.", {}),
+    "too_large": ("The batch has 2500 profiles; at most 1000 are taken at once.", {"limit": 1000}),
+    "unsupported_media_type": (
+        "Send the body as application/json, with that Content-Type.",
+        {"supported": ["application/json"]},
+    ),
+    "headers_too_large": ("The header fields have more than 16384 bytes.", {"limit": 16384}),
+    "internal_error": ("A defect of the service; please report it with the request id.", {}),
+    "busy": ("As many batches as the service takes at once are running; try again after Retry-After.", {}),
+    "not_ready": ("policy 2.0.0: the strategy is not among the reachable ones", {}),
+}
+"""Code of a problem to the detail and the further members of its example."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 from time import perf_counter
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, post
@@ -17,15 +17,15 @@ from trivium.api.http.body import read_body
 from trivium.api.http.capacity import Capacity
 from trivium.api.http.problems import ProblemError, to_problem
 from trivium.api.http.responses import JSON, PART_BYTES, StreamingResponse
-from trivium.api.openapi.examples import BATCH_EXAMPLES, LARGE_BATCH, SUPPORT, WRONG_BATCH
+from trivium.api.openapi.components import REF
+from trivium.api.openapi.examples import BATCH_EXAMPLES, SUPPORT
 from trivium.api.openapi.operation import Operation, Reply, describes
 from trivium.api.routes.common import decision_headers
+from trivium.api.routes.parameters import PolicyParameter, ViewParameter
 from trivium.api.routes.recommend import (
+    ANSWER,
     DECISION_HEADERS,
     DECISION_PROBLEMS,
-    AdviceQuery,
-    PolicyParameter,
-    ViewParameter,
 )
 from trivium.api.services import services_of
 from trivium.api.settings import Settings
@@ -33,7 +33,7 @@ from trivium.catalog import PolicySet
 from trivium.decoding import decode
 from trivium.errors import FieldError, InvalidInputError
 from trivium.profile import Profile, make_profile
-from trivium.recommendation import Recommendation, View, encode
+from trivium.recommendation import View, encode
 from trivium.rendering import Outcome, Renderer
 
 
@@ -43,28 +43,26 @@ TURN_SECONDS = 0.005
 MAX_SUGGESTING = 50
 """How many bad profiles of a batch get suggestions; looking for them takes longer than deciding."""
 
-_ANYTHING = [{"type": ["object", "string", "number", "boolean", "null"]}, {"type": "array", "items": {}}]
-
-Item = Annotated[
-    Any,
-    msgspec.Meta(
-        description="A profile. Anything else is answered with an error in its place.",
-        extra_json_schema={"anyOf": [{"$ref": "#/components/schemas/Profile"}, *_ANYTHING]},
-    ),
-]
+Item = Annotated[Any, msgspec.Meta(extra_json_schema={"$ref": REF.format(name="Profile")})]
+"""Decoded on its own, so that what is wrong with one profile does not touch the others."""
 
 
 class BatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Many profiles at once.
+    """Many profiles at once."""
 
-    Attributes:
-        profiles: the use cases; each is checked on its own. How many are taken at once is set by the deployment, by
-            default 1000; more are answered with 413, and `limit` says how many.
-        defaults: fields for all of them; a profile's own field wins, and its null means unknown.
-    """
-
-    profiles: Annotated[list[Item], msgspec.Meta(min_length=1, max_length=1_000_000)]
-    defaults: Profile | None = None
+    profiles: Annotated[
+        list[Item],
+        msgspec.Meta(
+            min_length=1,
+            extra_json_schema={"maxItems": Settings().max_batch},
+            description="The use cases; each is checked on its own. A deployment may set another limit than 1000; "
+            "more are answered with 413, and `limit` says how many it takes.",
+        ),
+    ]
+    defaults: Annotated[
+        Profile | None,
+        msgspec.Meta(description="Fields for all of them; a profile's own field wins, and its null means unknown."),
+    ] = None
 
 
 _BATCH = msgspec.json.Decoder(BatchRequest)
@@ -79,34 +77,24 @@ class ItemError(msgspec.Struct, frozen=True):
 
 
 class SucceededItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="status", tag="ok"):
-    """A profile that was decided.
+    """A profile that was decided."""
 
-    Attributes:
-        index: its place among the profiles sent, from 0.
-        id: its id, when it has one.
-        result: the recommendation.
-    """
-
-    index: int
-    id: str | None = None
-    result: Recommendation
+    index: Annotated[int, msgspec.Meta(description="Its place among the profiles sent, from 0.")]
+    id: Annotated[str | None, msgspec.Meta(description="Its id, when it has one.")] = None
+    result: Annotated[
+        Any, msgspec.Meta(description="The recommendation.", extra_json_schema={"$ref": REF.format(name=ANSWER.name)})
+    ]
 
 
 class FailedItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="status", tag="error"):
-    """A profile that is wrong.
+    """A profile that is wrong."""
 
-    Attributes:
-        index: its place among the profiles sent, from 0.
-        id: its id, when it has one.
-        error: what is wrong with it.
-    """
-
-    index: int
-    id: str | None = None
-    error: ItemError
+    index: Annotated[int, msgspec.Meta(description="Its place among the profiles sent, from 0.")]
+    id: Annotated[str | None, msgspec.Meta(description="Its id, when it has one.")] = None
+    error: Annotated[ItemError, msgspec.Meta(description="What is wrong with it.")]
 
 
-BatchItem: TypeAlias = SucceededItem | FailedItem
+BatchItem = Annotated[SucceededItem | FailedItem, msgspec.Meta(title="BatchItem")]
 
 
 class BatchSummary(msgspec.Struct, frozen=True):
@@ -132,11 +120,6 @@ def _example(policies: PolicySet) -> Any:
     return {"items": items, "summary": batch.summary()}
 
 
-def _fill(capacity: Capacity) -> None:
-    with capacity.slot():
-        pass
-
-
 RECOMMEND_BATCH = Operation(
     id="recommend_batch",
     tag="advice",
@@ -145,23 +128,10 @@ RECOMMEND_BATCH = Operation(
     "An error of one item does not affect the others; the closing `summary` counts both. The response is sent as it "
     "is made: one that ends without a summary was cut off. The deployment sets how many profiles a batch may have, by "
     "default 1000 (more: 413), and how many batches run at once (more: 503 with Retry-After).",
-    query=AdviceQuery,
     body=BatchRequest,
     body_examples=BATCH_EXAMPLES,
-    replies={
-        200: Reply(
-            "One item for each profile.",
-            {JSON: BatchResult},
-            example=_example,
-            headers=DECISION_HEADERS,
-        )
-    },
-    problems=DECISION_PROBLEMS
-    | {
-        "invalid-input": lambda _: read_batch(msgspec.json.encode(WRONG_BATCH), Settings().max_batch),
-        "too-large": lambda _: read_batch(msgspec.json.encode(LARGE_BATCH), Settings().max_batch),
-        "busy": lambda _: _fill(Capacity(0)),
-    },
+    reply=Reply("One item for each profile.", {JSON: BatchResult}, example=_example, headers=DECISION_HEADERS),
+    problems=(*DECISION_PROBLEMS, "busy"),
 )
 
 
@@ -186,12 +156,12 @@ def read_batch(body: bytes, limit: int) -> BatchRequest:
 
     Raises:
         InvalidInputError: with everything that is wrong with the batch itself.
-        ProblemError: `too-large`, there are more profiles than the limit.
+        ProblemError: `too_large`, there are more profiles than the limit.
     """
     batch = decode(body, _BATCH)
     if len(batch.profiles) > limit:
         detail = f"The batch has {len(batch.profiles)} profiles; at most {limit} are taken at once."
-        raise ProblemError("too-large", detail, limit=limit)
+        raise ProblemError("too_large", detail, limit=limit)
     return batch
 
 

@@ -1,35 +1,32 @@
-"""The contract as JSON, as YAML, and as a page for people."""
+"""The contract as JSON and as YAML, and the interactive reference that shows it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, route
 from litestar.types import ASGIApp
 
 from trivium.api.http.conditional import respond
+from trivium.api.http.problems import PROBLEM_TYPES, ProblemError
 from trivium.api.http.responses import JSON
-from trivium.api.openapi.document import API_VERSION, Contract
-from trivium.api.openapi.operation import HTML, YAML, Operation, describes, tagged
+from trivium.api.openapi.document import API_VERSION, Contract, to_yaml
+from trivium.api.openapi.operation import HTML, YAML, Operation, describes, revalidated
+from trivium.api.openapi.swagger_ui import PAGE, SwaggerUI
 from trivium.api.routes.common import READ
 from trivium.api.routes.operations import LIVE
+from trivium.api.routes.parameters import AssetParameter
 from trivium.api.services import services_of
 from trivium.catalog import PolicySet
 
 
 class OpenApiDocument(msgspec.Struct, frozen=True):
-    """An OpenAPI 3.1 document.
+    """An OpenAPI 3.1 document."""
 
-    Attributes:
-        openapi: the version of the specification.
-        info: title, version and description of the API.
-        paths: the operations, by path and method.
-    """
-
-    openapi: str
-    info: dict[str, Any]
-    paths: dict[str, dict[str, Any]]
+    openapi: Annotated[str, msgspec.Meta(description="The version of the specification.")]
+    info: Annotated[dict[str, Any], msgspec.Meta(description="Title, version and description of the API.")]
+    paths: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="The operations, by path and method.")]
 
 
 def _beginning(_: PolicySet) -> OpenApiDocument:
@@ -38,34 +35,31 @@ def _beginning(_: PolicySet) -> OpenApiDocument:
     return OpenApiDocument("3.1.0", {"title": "Trivium", "version": API_VERSION}, {"/livez": {"get": live}})
 
 
-_PAGE = f"""\
-<!doctype html><html lang="en"><meta charset="utf-8"><title>Trivium API</title>
-<h1>Trivium API {API_VERSION}</h1>
-<section id="live"><h3><b>GET</b> <code>/livez</code></h3>
-<p><strong>{LIVE.summary}.</strong> {LIVE.description}</p>
-"""
-
 CONTRACT_JSON = Operation(
     id="read_contract_json",
     tag="operations",
     summary="The contract as JSON",
-    description="This OpenAPI document.",
-    replies=tagged("The contract.", {JSON: OpenApiDocument}, _beginning),
+    description="This OpenAPI document, compact.",
+    reply=revalidated("The contract.", {JSON: OpenApiDocument}, _beginning),
 )
 CONTRACT_YAML = Operation(
     id="read_contract_yaml",
     tag="operations",
     summary="The contract as YAML",
-    description="This OpenAPI document.",
-    replies=tagged("The contract.", {YAML: OpenApiDocument}, _beginning),
+    description="This OpenAPI document, to be read by people.",
+    reply=revalidated(
+        "The contract.", {YAML: str}, lambda policies: to_yaml(msgspec.to_builtins(_beginning(policies)))
+    ),
 )
 DOCS = Operation(
     id="read_docs",
     tag="operations",
-    summary="The contract as a page",
-    description="Every operation with its parameters, bodies and answers; without scripts, so it needs no network.",
-    replies=tagged("The page.", {HTML: str}, lambda _: _PAGE),
+    summary="The contract as an interactive page",
+    description="Swagger UI, with search, requests to try and the same as curl. It loads nothing from other hosts.",
+    reply=revalidated("The page.", {HTML: str}, lambda _: PAGE),
 )
+
+_SWAGGER_UI = SwaggerUI()
 
 
 @route("/openapi.json", http_method=READ, produces=(JSON,), **describes(CONTRACT_JSON))
@@ -82,8 +76,16 @@ async def read_contract_yaml(request: Request[Any, Any, Any]) -> ASGIApp:
 
 @route("/docs", http_method=READ, produces=(HTML,), **describes(DOCS))
 async def read_docs(request: Request[Any, Any, Any]) -> ASGIApp:
-    """Read the contract as a page."""
-    return respond(request, await _contract(request).representation("page"))
+    """Read the interactive page."""
+    return respond(request, await _SWAGGER_UI.representation("page"))
+
+
+@route("/docs/{asset:str}", http_method=READ, status_code=200, include_in_schema=False)
+async def read_docs_asset(request: Request[Any, Any, Any], asset: AssetParameter) -> ASGIApp:
+    """Read a file that the interactive page loads."""
+    if asset not in _SWAGGER_UI.assets:
+        raise ProblemError("not_found", PROBLEM_TYPES["not_found"].description)
+    return respond(request, await _SWAGGER_UI.representation(asset))
 
 
 def _contract(request: Request[Any, Any, Any]) -> Contract:

@@ -19,6 +19,7 @@ from trivium.api.routes.common import READ
 from trivium.api.services import services_of
 from trivium.api.telemetry.metrics import Metrics
 from trivium.catalog import PolicySet
+from trivium.policy.registry import Status
 
 
 class Liveness(msgspec.Struct, frozen=True):
@@ -40,7 +41,7 @@ class PolicyVersion(msgspec.Struct, frozen=True):
     name: str
     version: str
     digest: str
-    status: Literal["active", "deprecated", "retired"]
+    status: Status
 
 
 class Versions(msgspec.Struct, frozen=True):
@@ -55,12 +56,6 @@ class Versions(msgspec.Struct, frozen=True):
 VerboseParameter = Annotated[Literal["", "true", "false"], QueryParameter(description="Also name each check.")]
 
 
-class ReadinessQuery(msgspec.Struct, frozen=True):
-    """Parameters of readiness."""
-
-    verbose: Annotated[Literal["", "true", "false"], msgspec.Meta(description="Also name each check.")] = "false"
-
-
 _METRICS_EXAMPLE = """\
 # HELP trivium_recommendations_total Recommendations made, single and in batches.
 # TYPE trivium_recommendations_total counter
@@ -72,38 +67,33 @@ LIVE = Operation(
     tag="operations",
     summary="Is the process alive",
     description="Depends on nothing: restart the process when this does not answer.",
-    replies={200: Reply("Alive.", {JSON: Liveness}, example=lambda _: Liveness("ok"))},
+    reply=Reply("Alive.", {JSON: Liveness}, example=lambda _: Liveness("ok")),
 )
 READY = Operation(
     id="ready",
     tag="operations",
     summary="Can the service decide",
     description="Every served policy decides a test profile. Send no requests while this is not 200.",
-    query=ReadinessQuery,
-    replies={200: Reply("Ready.", {JSON: Readiness}, example=lambda policies: Readiness("ok", policies.self_test()))},
-    problems={
-        "not-ready": lambda _: _all_pass({"policy 2.0.0": "the strategy is not among the reachable ones"}),
-    },
+    reply=Reply("Ready.", {JSON: Readiness}, example=lambda policies: Readiness("ok", policies.self_test())),
+    problems=("not_ready",),
 )
 METRICS = Operation(
     id="metrics",
     tag="operations",
     summary="Metrics for Prometheus",
     description="Requests, durations, recommendations by strategy, rationale codes, policies, build.",
-    replies={200: Reply("The metrics, in the text format.", {PROMETHEUS: str}, example=lambda _: _METRICS_EXAMPLE)},
+    reply=Reply("The metrics, in the text format.", {PROMETHEUS: str}, example=lambda _: _METRICS_EXAMPLE),
 )
 VERSION = Operation(
     id="version",
     tag="operations",
     summary="The versions of contract, package and policies",
     description="Three versions that never mix: the contract's, the package's, and one per policy.",
-    replies={
-        200: Reply(
-            "The versions.",
-            {JSON: Versions},
-            example=lambda policies: msgspec.structs.replace(versions(policies), python="3.13.0"),
-        )
-    },
+    reply=Reply(
+        "The versions.",
+        {JSON: Versions},
+        example=lambda policies: msgspec.structs.replace(versions(policies), python="3.13.0"),
+    ),
 )
 
 
@@ -125,7 +115,7 @@ async def ready(request: Request[Any, Any, Any], verbose: VerboseParameter = "fa
 def _all_pass(checks: dict[str, str]) -> None:
     failing = [f"{name}: {result}" for name, result in checks.items() if result != "ok"]
     if failing:
-        raise ProblemError("not-ready", "; ".join(failing), {"Retry-After": "5"})
+        raise ProblemError("not_ready", "; ".join(failing), {"Retry-After": "5"})
 
 
 @route("/metrics", http_method=READ, produces=(PROMETHEUS,), **describes(METRICS))

@@ -11,55 +11,43 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 from litestar import Request, post, route
-from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from trivium.api.http.body import read_body
 from trivium.api.http.conditional import Representation, once_per_set, represent, respond
 from trivium.api.http.problems import ProblemError
 from trivium.api.http.responses import JSON, json_response
-from trivium.api.openapi.examples import SUPPORT, UNMAPPABLE, WRONG_MAP
-from trivium.api.openapi.operation import SELECTOR, Meet, Operation, PathParameter, Reply, describes, tagged
+from trivium.api.openapi.examples import SUPPORT
+from trivium.api.openapi.operation import LIFECYCLE_HEADERS, Operation, Reply, describes, revalidated
 from trivium.api.routes.common import READ, lifecycle_headers
+from trivium.api.routes.parameters import NewerParameter, OlderParameter, VersionParameter
 from trivium.api.services import services_of
 from trivium.catalog import PolicySet
 from trivium.decoding import decode, one_of
 from trivium.policy import Difference, Document, Policy, diff
 from trivium.policy.engine.map import StrategyMap, strategy_map
+from trivium.policy.language.normal_form import normal_form
 from trivium.policy.registry import Status
 from trivium.profile import VOCABULARY, Profile
 
 
 class PolicySummary(msgspec.Struct, frozen=True):
-    """A served version.
+    """A served version."""
 
-    Attributes:
-        name: the policy's name.
-        version: its semantic version.
-        digest: SHA-256 of the canonical document.
-        title: what it is, in words.
-        status: active, deprecated (still decides) or retired (readable only).
-        default: whether it decides when a request names no policy.
-        released: day of release.
-        deprecated: day from which on it is deprecated.
-        sunset: day from which on it may be retired.
-        successor: the version to move to.
-        cells: number of combinations of bands it decides.
-        nodes: number of nodes of its decision diagram.
-    """
-
-    name: str
-    version: str
-    digest: str
-    title: str
-    status: Status
-    default: bool
-    released: dt.date | None
-    deprecated: dt.date | None
-    sunset: dt.date | None
-    successor: str | None
-    cells: int
-    nodes: int
+    name: Annotated[str, msgspec.Meta(description="The policy's name.")]
+    version: Annotated[str, msgspec.Meta(description="Its semantic version.")]
+    digest: Annotated[str, msgspec.Meta(description="SHA-256 of the canonical document.")]
+    title: Annotated[str, msgspec.Meta(description="What it is, in words.")]
+    status: Annotated[
+        Status, msgspec.Meta(description="Active, deprecated (still decides) or retired (readable only).")
+    ]
+    default: Annotated[bool, msgspec.Meta(description="Whether it decides when a request names no policy.")]
+    released: Annotated[dt.date | None, msgspec.Meta(description="Day of release.")]
+    deprecated: Annotated[dt.date | None, msgspec.Meta(description="Day from which on it is deprecated.")]
+    sunset: Annotated[dt.date | None, msgspec.Meta(description="Day from which on it may be retired.")]
+    successor: Annotated[str | None, msgspec.Meta(description="The version to move to.")]
+    cells: Annotated[int, msgspec.Meta(description="Number of combinations of bands it decides.")]
+    nodes: Annotated[int, msgspec.Meta(description="Number of nodes of its decision diagram.")]
 
 
 class PolicyList(msgspec.Struct, frozen=True):
@@ -68,7 +56,7 @@ class PolicyList(msgspec.Struct, frozen=True):
     policies: list[PolicySummary]
 
 
-class PolicyDocument(msgspec.Struct, frozen=True):
+class PolicyDetail(msgspec.Struct, frozen=True):
     """A whole policy: tables, bands, codes and promises."""
 
     name: str
@@ -77,18 +65,17 @@ class PolicyDocument(msgspec.Struct, frozen=True):
     document: Document
 
 
+InputName = Annotated[str, one_of(VOCABULARY), msgspec.Meta(title="InputName")]
+
+
 class MapRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which two inputs to vary, and the rest of the profile.
+    """Which two inputs to vary, and the rest of the profile."""
 
-    Attributes:
-        x: the input along the columns.
-        y: the input along the rows.
-        profile: the other inputs; what it leaves out is assumed.
-    """
-
-    x: Annotated[str, one_of(VOCABULARY)]
-    y: Annotated[str, one_of(VOCABULARY)]
-    profile: Profile | None = None
+    x: Annotated[InputName, msgspec.Meta(description="The input along the columns.")]
+    y: Annotated[InputName, msgspec.Meta(description="The input along the rows.")]
+    profile: Annotated[Profile | None, msgspec.Meta(description="The other inputs; what it leaves out is assumed.")] = (
+        None
+    )
 
 
 _MAP = msgspec.json.Decoder(MapRequest)
@@ -104,8 +91,9 @@ def _list(policies: PolicySet) -> PolicyList:
     )
 
 
-def _document(policy: Policy) -> PolicyDocument:
-    return PolicyDocument(policy.document.policy, policy.version, policy.digest, policy.document)
+def _detail(policy: Policy) -> PolicyDetail:
+    document = normal_form(policy.document)
+    return PolicyDetail(policy.document.policy, policy.version, policy.digest, document)
 
 
 def _example_diff(policies: PolicySet) -> Difference:
@@ -133,16 +121,13 @@ def _summary(policies: PolicySet, version: str, *, default: bool) -> PolicySumma
     )
 
 
-_VERSION = PathParameter("`1.0.0`, `1` for the newest 1.x, or `latest`.", "1.0.0", SELECTOR)
-_UNKNOWN: dict[str, Meet] = {"unknown-policy": lambda policies: policies.registry.resolve("9")}
-
 LIST_POLICIES = Operation(
     id="list_policies",
     tag="policies",
     summary="List the policies served",
     description="Every served version with its status, dates and digest, newest first.",
     links={"newest": {"operationId": "read_policy", "parameters": {"version": "$response.body#/policies/0/version"}}},
-    replies=tagged("The versions.", {JSON: PolicyList}, _list),
+    reply=revalidated("The versions.", {JSON: PolicyList}, _list),
 )
 READ_POLICY = Operation(
     id="read_policy",
@@ -150,14 +135,13 @@ READ_POLICY = Operation(
     summary="Read a whole policy",
     description="The document that decides: inputs with their bands, decision tables, codes, steps and promises. "
     "The entity tag is the digest, so If-None-Match saves the transfer.",
-    path={"version": _VERSION},
-    replies=tagged(
+    reply=revalidated(
         "The document.",
-        {JSON: PolicyDocument},
-        lambda policies: _document(policies.registry.default.policy),
-        etag="The digest of the policy document.",
+        {JSON: PolicyDetail},
+        lambda policies: _detail(policies.registry.default.policy),
+        *LIFECYCLE_HEADERS,
     ),
-    problems=_UNKNOWN,
+    problems=("unknown_policy",),
 )
 DIFF_POLICIES = Operation(
     id="diff_policies",
@@ -165,35 +149,25 @@ DIFF_POLICIES = Operation(
     summary="Compare two policies exactly",
     description="Counts, over every combination of bands, how many change from which strategy to which, with sample "
     "profiles, and names the semantic version step that follows.",
-    path={
-        "a": PathParameter("The older version.", "1.0.0", SELECTOR),
-        "b": PathParameter("The newer version.", "latest", SELECTOR),
-    },
-    replies=tagged("The difference.", {JSON: Difference}, _example_diff),
-    problems=_UNKNOWN,
+    reply=revalidated("The difference.", {JSON: Difference}, _example_diff),
+    problems=("unknown_policy",),
 )
 MAP_POLICY = Operation(
     id="map_policy",
     tag="policies",
     summary="Map the strategies over two inputs",
     description="Varies two inputs over all their bands and holds the rest of the profile fixed.",
-    path={"version": _VERSION},
     body=MapRequest,
     body_examples={"volume_and_data": {"x": "requests_per_day", "y": "labeled_examples", "profile": SUPPORT}},
-    replies={
-        200: Reply(
-            "The strategies, a row for each band of y.",
-            {JSON: StrategyMap},
-            example=lambda policies: strategy_map(
-                policies.registry.default.policy, "requests_per_day", "labeled_examples", {}
-            ),
-        )
-    },
-    problems=_UNKNOWN
-    | {
-        "invalid-input": lambda _: decode(msgspec.json.encode(WRONG_MAP), _MAP),
-        "not-mappable": lambda policies: _map(policies, "1.0.0", msgspec.json.encode(UNMAPPABLE)),
-    },
+    reply=Reply(
+        "The strategies, a row for each band of y.",
+        {JSON: StrategyMap},
+        example=lambda policies: strategy_map(
+            policies.registry.default.policy, "requests_per_day", "labeled_examples", {}
+        ),
+        headers=("Cache-Control",),
+    ),
+    problems=("unknown_policy", "not_mappable"),
 )
 
 
@@ -204,7 +178,7 @@ async def list_policies(request: Request[Any, Any, Any]) -> ASGIApp:
 
 
 @route("/policies/{version:str}", http_method=READ, produces=(JSON,), **describes(READ_POLICY))
-async def read_policy(request: Request[Any, Any, Any], version: FromPath[str]) -> ASGIApp:
+async def read_policy(request: Request[Any, Any, Any], version: VersionParameter) -> ASGIApp:
     """Read a whole policy."""
     policies = services_of(request).policies
     found = policies.registry.resolve(version).version
@@ -212,7 +186,7 @@ async def read_policy(request: Request[Any, Any, Any], version: FromPath[str]) -
 
 
 @route("/policies/{a:str}/diff/{b:str}", http_method=READ, produces=(JSON,), **describes(DIFF_POLICIES))
-async def diff_policies(request: Request[Any, Any, Any], a: FromPath[str], b: FromPath[str]) -> ASGIApp:
+async def diff_policies(request: Request[Any, Any, Any], a: OlderParameter, b: NewerParameter) -> ASGIApp:
     """Compare two policies exactly."""
     policies = services_of(request).policies
     older, newer = policies.registry.resolve(a), policies.registry.resolve(b)
@@ -220,7 +194,7 @@ async def diff_policies(request: Request[Any, Any, Any], a: FromPath[str], b: Fr
 
 
 @post("/policies/{version:str}/map", consumes=(JSON,), produces=(JSON,), **describes(MAP_POLICY))
-async def map_policy(request: Request[Any, Any, Any], version: FromPath[str]) -> ASGIApp:
+async def map_policy(request: Request[Any, Any, Any], version: VersionParameter) -> ASGIApp:
     """Map the strategies over two inputs."""
     policies, settings = services_of(request).policies, services_of(request).settings
     found = policies.registry.resolve(version).version
@@ -236,7 +210,7 @@ def _listed(policies: PolicySet) -> Representation:
 @once_per_set
 def _read(policies: PolicySet, version: str) -> Representation:
     policy = policies.registry.by_version[version].policy
-    return represent(_document(policy), policy.digest)
+    return represent(_detail(policy), policy.digest)
 
 
 _COMPARISONS: WeakKeyDictionary[PolicySet, dict[tuple[str, str], asyncio.Task[Representation]]] = WeakKeyDictionary()
@@ -263,8 +237,8 @@ def _map(policies: PolicySet, version: str, body: bytes) -> StrategyMap:
     for axis in (asked.x, asked.y):
         if axis not in stated:
             raise ProblemError(
-                "not-mappable", f"Policy {version} does not read `{axis}`; it reads {', '.join(stated)}."
+                "not_mappable", f"Policy {version} does not read `{axis}`; it reads {', '.join(stated)}."
             )
     if asked.x == asked.y:
-        raise ProblemError("not-mappable", "x and y must be two different inputs.")
+        raise ProblemError("not_mappable", "x and y must be two different inputs.")
     return strategy_map(policy, asked.x, asked.y, stated)

@@ -2,63 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
 from litestar import Request, post
-from litestar.params import QueryParameter
 from litestar.types import ASGIApp
 
 from trivium.api.http.body import read_body
 from trivium.api.http.negotiation import chosen_media_type
 from trivium.api.http.responses import HTML, JSON, MARKDOWN, BytesResponse
-from trivium.api.openapi.examples import INDEED, PROFILE_EXAMPLES, WRONG_PROFILE
-from trivium.api.openapi.operation import SELECTOR, Meet, Operation, Reply, describes
+from trivium.api.openapi.examples import INDEED, PROFILE_EXAMPLES
+from trivium.api.openapi.operation import LIFECYCLE_HEADERS, OneOf, Operation, Reply, describes
 from trivium.api.routes.common import decision_headers
+from trivium.api.routes.parameters import PolicyParameter, ViewParameter
 from trivium.api.services import services_of
 from trivium.catalog import PolicySet
-from trivium.decoding import NO_NEWLINE
-from trivium.policy import Lifecycle, RetiredPolicyError, ServedPolicy
 from trivium.profile import Profile, make_profile, parse_profile
-from trivium.recommendation import Recommendation, View
+from trivium.recommendation import BriefRecommendation, Recommendation
 
 
-Selector = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=SELECTOR + NO_NEWLINE,
-        description="`1.0.0`, `1` or `1.0` for the newest such version not retired, or `latest`.",
-        examples=["1.0.0"],
-    ),
-]
-PolicyParameter = Annotated[Selector | None, QueryParameter(description="Which policy decides.")]
-VIEW = "How much of the answer: `brief`; `standard`; or `full`, which shortens no list."
-ViewParameter = Annotated[View, QueryParameter(description=VIEW)]
+ANSWER = OneOf("Answer", (Recommendation, BriefRecommendation))
+"""A recommendation in one of its views."""
+
+DECISION_HEADERS = ("Cache-Control", "Vary", *LIFECYCLE_HEADERS)
+DECISION_PROBLEMS = ("unknown_policy", "policy_retired")
 
 
-class AdviceQuery(msgspec.Struct, frozen=True):
-    """Parameters of a recommendation."""
+def _example(policies: PolicySet) -> dict[str, Any]:
+    found = policies.default.recommend(make_profile(INDEED))
+    return {JSON: found.standard(), MARKDOWN: found.to_markdown(), HTML: found.to_html()}
 
-    policy: Selector | None = None
-    view: Annotated[View, msgspec.Meta(description=VIEW)] = "standard"
-
-
-DECISION_HEADERS = {
-    "Deprecation": "When the deciding policy is deprecated: since when (RFC 9745).",
-    "Sunset": "When the deciding policy is deprecated: from when on it may be retired (RFC 8594).",
-}
-
-
-def _ask_a_retired_policy(policies: PolicySet) -> None:
-    oldest = next(iter(policies.registry.by_version.values()))
-    retired = Lifecycle(status="retired", successor=policies.default.policy.version)
-    raise RetiredPolicyError(ServedPolicy(oldest.policy, retired))
-
-
-DECISION_PROBLEMS: dict[str, Meet] = {
-    "unknown-policy": lambda policies: policies.advisor("9"),
-    "policy-retired": _ask_a_retired_policy,
-}
 
 RECOMMEND = Operation(
     id="recommend",
@@ -66,18 +38,15 @@ RECOMMEND = Operation(
     summary="Recommend a strategy for one use case",
     description="Send what is known of the use case; leave out the rest. The same profile and policy always give "
     "the same body, byte for byte. Retrying is safe: nothing is stored.",
-    query=AdviceQuery,
     body=Profile,
     body_examples=PROFILE_EXAMPLES,
-    replies={
-        200: Reply(
-            "The recommendation.",
-            {JSON: Recommendation, MARKDOWN: str, HTML: str},
-            example=lambda policies: policies.default.recommend(make_profile(INDEED)),
-            headers=DECISION_HEADERS,
-        )
-    },
-    problems=DECISION_PROBLEMS | {"invalid-input": lambda _: parse_profile(msgspec.json.encode(WRONG_PROFILE))},
+    reply=Reply(
+        "The recommendation.",
+        {JSON: ANSWER, MARKDOWN: str, HTML: str},
+        example=_example,
+        headers=DECISION_HEADERS,
+    ),
+    problems=DECISION_PROBLEMS,
     links={
         "policy": {"operationId": "read_policy", "parameters": {"version": "$response.body#/policy/version"}},
         "code": {"operationId": "read_code", "parameters": {"code": "$response.body#/rationale/0/code"}},

@@ -3,45 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, route
-from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from trivium.api.http.conditional import Representation, once_per_set, represent, respond
 from trivium.api.http.problems import PROBLEM_TYPES, ProblemError, ProblemType
 from trivium.api.http.responses import JSON
-from trivium.api.openapi.operation import Operation, PathParameter, describes, tagged
+from trivium.api.openapi.operation import Operation, describes, revalidated
 from trivium.api.routes.common import READ
+from trivium.api.routes.parameters import CodeParameter, ProblemParameter
 from trivium.api.services import services_of
 from trivium.catalog import PolicySet
+from trivium.decoding import description
 from trivium.economics import Costs
 from trivium.policy import CompiledInput
 from trivium.policy.errors import nearest_name
-from trivium.profile import COST_TEXTS, COUNTS, FIELD_TEXTS, MOST, PAYBACK, VOCABULARY, Profile
+from trivium.policy.language.document import ChangedBy, Effect
+from trivium.profile import COUNTS, FIELD_TEXTS, MOST, PAYBACK, VOCABULARY, Profile
 from trivium.recommendation import Citation, NumberRange
 
 
 class CodeEntry(msgspec.Struct, frozen=True):
-    """A rationale code.
+    """A rationale code."""
 
-    Attributes:
-        code: its name, never used again for anything else.
-        lever: the lever it speaks of.
-        effect: what it says of the lever.
-        message: the meaning, as the newest policy that has it puts it.
-        source: what it rests on.
-        policies: the served versions that use it.
-    """
-
-    code: str
-    lever: str
-    effect: Literal["supports", "opposes", "blocks", "informs"]
-    message: str
-    source: list[Citation]
-    policies: list[str]
+    code: Annotated[str, msgspec.Meta(description="Its name, never used again for anything else.")]
+    lever: Annotated[str, msgspec.Meta(description="The lever it speaks of.")]
+    effect: Annotated[Effect, msgspec.Meta(description="What it says of the lever.")]
+    message: Annotated[str, msgspec.Meta(description="The meaning, as the newest policy that has it puts it.")]
+    sources: Annotated[list[Citation], msgspec.Meta(description="What it rests on.")]
+    policies: Annotated[list[str], msgspec.Meta(description="The served versions that use it.")]
 
 
 class CodeList(msgspec.Struct, frozen=True):
@@ -63,67 +56,53 @@ class InputBands(msgspec.Struct, frozen=True):
 
     bands: list[Band]
     when_unknown: str
-    changed_by: Literal["action", "circumstance", "fixed"]
+    changed_by: ChangedBy
 
 
 class InputEntry(msgspec.Struct, frozen=True):
-    """What a policy can read: a field of the profile, or what is derived from one. Enough to draw a form.
+    """What a policy can read: a field of the profile, or what is derived from one. Enough to draw a form."""
 
-    Attributes:
-        name: the field.
-        type: what kind of value it takes.
-        description: what it means.
-        question: how to ask a person for it.
-        unit: of numbers.
-        minimum: of numbers.
-        maximum: of numbers.
-        choices: the words it may be.
-        derived_from: the field to ask for in its place: this one is computed from it, and no profile states it.
-        policies: per served version that reads it, its bands.
-    """
-
-    name: str
-    type: Literal["number", "integer", "boolean", "choice"]
-    description: str
-    question: str | None
-    unit: str | None
-    minimum: float | None
-    maximum: float | None
-    choices: list[str] | None
-    derived_from: str | None
-    policies: dict[str, InputBands]
+    name: Annotated[str, msgspec.Meta(description="The field.")]
+    type: Annotated[
+        Literal["number", "integer", "boolean", "choice"],
+        msgspec.Meta(title="InputType", description="What kind of value it takes."),
+    ]
+    description: Annotated[str, msgspec.Meta(description="What it means.")]
+    question: Annotated[str | None, msgspec.Meta(description="How to ask a person for it.")]
+    unit: Annotated[str | None, msgspec.Meta(description="Of numbers.")]
+    minimum: Annotated[float | None, msgspec.Meta(description="Of numbers.")]
+    maximum: Annotated[float | None, msgspec.Meta(description="Of numbers.")]
+    choices: Annotated[list[str] | None, msgspec.Meta(description="The words it may be.")]
+    derived_from: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="The field to ask for in its place: this one is computed from it, and no profile states it."
+        ),
+    ]
+    policies: Annotated[dict[str, InputBands], msgspec.Meta(description="Per served version that reads it, its bands.")]
 
 
 class OtherField(msgspec.Struct, frozen=True):
-    """A field of the profile that no policy reads itself.
+    """A field of the profile that no policy reads itself."""
 
-    Attributes:
-        name: the field; `costs.model` is the member `model` of `costs`.
-        type: what kind of value it takes.
-        description: what it means; prices are in USD.
-        minimum: of numbers.
-        maximum: of numbers.
-        max_length: of texts, in characters.
-    """
-
-    name: str
-    type: Literal["number", "integer", "text"]
-    description: str
-    minimum: float | None
-    maximum: float | None
-    max_length: int | None
+    name: Annotated[str, msgspec.Meta(description="The field; `costs.model` is the member `model` of `costs`.")]
+    type: Annotated[
+        Literal["number", "integer", "text"],
+        msgspec.Meta(title="OtherFieldType", description="What kind of value it takes."),
+    ]
+    description: Annotated[str, msgspec.Meta(description="What it means; prices are in USD.")]
+    minimum: Annotated[float | None, msgspec.Meta(description="Of numbers.")]
+    maximum: Annotated[float | None, msgspec.Meta(description="Of numbers.")]
+    max_length: Annotated[int | None, msgspec.Meta(description="Of texts, in characters.")]
 
 
 class InputList(msgspec.Struct, frozen=True):
-    """The fields of the profile.
+    """The fields of the profile."""
 
-    Attributes:
-        inputs: what policies read.
-        other_fields: the rest: the use case's `id`, and the members of `costs`.
-    """
-
-    inputs: list[InputEntry]
-    other_fields: list[OtherField]
+    inputs: Annotated[list[InputEntry], msgspec.Meta(description="What policies read.")]
+    other_fields: Annotated[
+        list[OtherField], msgspec.Meta(description="The rest: the use case's `id`, and the members of `costs`.")
+    ]
 
 
 class ProblemEntry(msgspec.Struct, frozen=True):
@@ -140,9 +119,6 @@ class ProblemList(msgspec.Struct, frozen=True):
     """All problem types."""
 
     problems: list[ProblemEntry]
-
-
-_TEXTS = FIELD_TEXTS | {f"costs.{name}": text for name, text in COST_TEXTS.items()}
 
 
 def _inputs(policies: PolicySet) -> InputList:
@@ -178,15 +154,14 @@ def _entry(name: str, policies: PolicySet) -> InputEntry:
 
 def _others(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[OtherField]:
     for field in msgspec.structs.fields(kind):
-        kind_of = msgspec.inspect.type_info(field.type)
-        kind_of = kind_of.type if isinstance(kind_of, msgspec.inspect.Metadata) else kind_of
-        stated = next(iter(getattr(kind_of, "types", ())))
-        name = prefix + field.name
+        info = msgspec.inspect.type_info(field.type)
+        stated = next(iter(getattr(getattr(info, "type", info), "types", ())))
+        name, text = prefix + field.name, description(field.type)
         if isinstance(stated, msgspec.inspect.StrType):
-            yield OtherField(name, "text", _TEXTS[name], None, None, stated.max_length)
+            yield OtherField(name, "text", text, None, None, stated.max_length)
         elif isinstance(stated, msgspec.inspect.FloatType) and name not in VOCABULARY:
             number: Literal["integer", "number"] = "integer" if stated.multiple_of == 1 else "number"
-            yield OtherField(name, number, _TEXTS[name], stated.ge, stated.le, None)
+            yield OtherField(name, number, text, stated.ge, stated.le, None)
 
 
 def _bands(field: CompiledInput) -> InputBands:
@@ -202,11 +177,11 @@ def _bands(field: CompiledInput) -> InputBands:
 
 
 def _problems() -> ProblemList:
-    return ProblemList([_problem(kind) for kind in PROBLEM_TYPES.values()])
+    return ProblemList([_problem(kind, "/problems") for kind in PROBLEM_TYPES.values()])
 
 
-def _problem(kind: ProblemType) -> ProblemEntry:
-    return ProblemEntry(kind.uri, kind.code, kind.status, kind.title, kind.description)
+def _problem(kind: ProblemType, path: str) -> ProblemEntry:
+    return ProblemEntry(kind.uri(path), kind.code, kind.status, kind.title, kind.description)
 
 
 LIST_CODES = Operation(
@@ -215,16 +190,15 @@ LIST_CODES = Operation(
     summary="List the rationale codes",
     description="Every code that a served policy can give as a reason: meaning, lever, source, and who uses it.",
     links={"first": {"operationId": "read_code", "parameters": {"code": "$response.body#/codes/0/code"}}},
-    replies=tagged("The codes.", {JSON: CodeList}, lambda policies: CodeList(list(codes(policies).values())[:3])),
+    reply=revalidated("The codes.", {JSON: CodeList}, lambda policies: CodeList(list(codes(policies).values())[:3])),
 )
 READ_CODE = Operation(
     id="read_code",
     tag="reference",
     summary="Read one rationale code",
     description="Meaning, lever and source of a code.",
-    path={"code": PathParameter("The code.", "HIGH_VOLUME", r"^[A-Z][A-Z0-9_]*$")},
-    replies=tagged("The code.", {JSON: CodeEntry}, lambda policies: codes(policies)["HIGH_VOLUME"]),
-    problems={"unknown-code": lambda policies: _code(policies, "HIGH_VOLUM")},
+    reply=revalidated("The code.", {JSON: CodeEntry}, lambda policies: codes(policies)["HIGH_VOLUME"]),
+    problems=("unknown_code",),
 )
 LIST_INPUTS = Operation(
     id="list_inputs",
@@ -232,7 +206,7 @@ LIST_INPUTS = Operation(
     summary="List the fields of the profile",
     description="Question, unit, bounds, and the bands of each policy version: enough to draw a form. An input with "
     "`derived_from` is not for the form; the field it names is, with its members under `other_fields`.",
-    replies=tagged("The fields.", {JSON: InputList}, _inputs),
+    reply=revalidated("The fields.", {JSON: InputList}, _inputs),
 )
 LIST_PROBLEMS = Operation(
     id="list_problems",
@@ -240,16 +214,15 @@ LIST_PROBLEMS = Operation(
     summary="List the problem types",
     description="Every `type` that a problem document can have.",
     links={"first": {"operationId": "read_problem", "parameters": {"code": "$response.body#/problems/0/code"}}},
-    replies=tagged("The problem types.", {JSON: ProblemList}, lambda _: _problems()),
+    reply=revalidated("The problem types.", {JSON: ProblemList}, lambda _: _problems()),
 )
 READ_PROBLEM = Operation(
     id="read_problem",
     tag="reference",
     summary="Read one problem type",
     description="What a problem means and what to do about it.",
-    path={"code": PathParameter("The problem's code.", "invalid-input", r"^[a-z][a-z-]*$")},
-    replies=tagged("The problem type.", {JSON: ProblemEntry}, lambda _: _problem(PROBLEM_TYPES["too-large"])),
-    problems={"unknown-problem": lambda _: _problem_type("too-larg")},
+    reply=revalidated("The problem type.", {JSON: ProblemEntry}, lambda _: _problem_type("too_large")),
+    problems=("unknown_problem",),
 )
 
 
@@ -260,7 +233,7 @@ async def list_codes(request: Request[Any, Any, Any]) -> ASGIApp:
 
 
 @route("/codes/{code:str}", http_method=READ, produces=(JSON,), **describes(READ_CODE))
-async def read_code(request: Request[Any, Any, Any], code: FromPath[str]) -> ASGIApp:
+async def read_code(request: Request[Any, Any, Any], code: CodeParameter) -> ASGIApp:
     """Read one rationale code."""
     return respond(request, represent(_code(services_of(request).policies, code)))
 
@@ -278,7 +251,7 @@ async def list_problems(request: Request[Any, Any, Any]) -> ASGIApp:
 
 
 @route("/problems/{code:str}", http_method=READ, produces=(JSON,), **describes(READ_PROBLEM))
-async def read_problem(request: Request[Any, Any, Any], code: FromPath[str]) -> ASGIApp:
+async def read_problem(request: Request[Any, Any, Any], code: ProblemParameter) -> ASGIApp:
     """Read one problem type."""
     return respond(request, represent(_problem_type(code)))
 
@@ -296,14 +269,14 @@ def _all_inputs(policies: PolicySet) -> Representation:
 def _code(policies: PolicySet, name: str) -> CodeEntry:
     known = codes(policies)
     if name not in known:
-        raise ProblemError("unknown-code", f"No served policy has this code{nearest_name(name[:80], known)}")
+        raise ProblemError("unknown_code", f"No served policy has this code{nearest_name(name[:80], known)}")
     return known[name]
 
 
 def _problem_type(code: str) -> ProblemEntry:
     if code not in PROBLEM_TYPES:
-        raise ProblemError("unknown-problem", f"There is no such problem type{nearest_name(code[:80], PROBLEM_TYPES)}")
-    return _problem(PROBLEM_TYPES[code])
+        raise ProblemError("unknown_problem", f"There is no such problem type{nearest_name(code[:80], PROBLEM_TYPES)}")
+    return _problem(PROBLEM_TYPES[code], f"/problems/{code}")
 
 
 def codes(policies: PolicySet) -> dict[str, CodeEntry]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -12,37 +12,28 @@ from trivium.policy.errors import nearest_name
 
 
 class MapBand(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One band along an axis.
+    """One band along an axis."""
 
-    Attributes:
-        band: its name.
-        value: the value a profile states for it; absent for numbers.
-        at_least: lowest number of the band; absent for the first band.
-        below: number at which the next band begins; absent for the last band.
-    """
-
-    band: str
-    value: str | bool | None = None
-    at_least: int | float | None = None
-    below: int | float | None = None
+    band: Annotated[str, msgspec.Meta(description="Its name.")]
+    value: Annotated[
+        str | bool | None, msgspec.Meta(description="The value a profile states for it; absent for numbers.")
+    ] = None
+    at_least: Annotated[
+        int | float | None, msgspec.Meta(description="Lowest number of the band; absent for the first band.")
+    ] = None
+    below: Annotated[
+        int | float | None, msgspec.Meta(description="Number at which the next band begins; absent for the last band.")
+    ] = None
 
 
 class StrategyMap(msgspec.Struct, frozen=True):
-    """The strategies over two inputs.
+    """The strategies over two inputs."""
 
-    Attributes:
-        x: the input along the columns.
-        y: the input along the rows.
-        x_bands: the bands a profile can state of `x`, in order.
-        y_bands: the bands a profile can state of `y`, in order.
-        rows: per band of `y`, the strategy for each band of `x`.
-    """
-
-    x: str
-    y: str
-    x_bands: list[MapBand]
-    y_bands: list[MapBand]
-    rows: list[list[str]]
+    x: Annotated[str, msgspec.Meta(description="The input along the columns.")]
+    y: Annotated[str, msgspec.Meta(description="The input along the rows.")]
+    x_bands: Annotated[list[MapBand], msgspec.Meta(description="The bands a profile can state of `x`, in order.")]
+    y_bands: Annotated[list[MapBand], msgspec.Meta(description="The bands a profile can state of `y`, in order.")]
+    rows: Annotated[list[list[str]], msgspec.Meta(description="Per band of `y`, the strategy for each band of `x`.")]
 
 
 def strategy_map(policy: Policy, x: str, y: str, profile: Mapping[str, Any] | None = None) -> StrategyMap:

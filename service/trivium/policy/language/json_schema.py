@@ -1,4 +1,4 @@
-"""The policy language as a JSON Schema (2020-12) for editors, from the document's types and their docstrings.
+"""The policy language as a JSON Schema (2020-12) for editors, from the document's types.
 
 It is as strict as a schema can be. That names mean something, and that promises hold, only the load gate can say.
 """
@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from trivium.policy.language import document
 from trivium.policy.language.document import STRATEGY, UNMEASURED, Document, When
 
 
@@ -19,7 +18,7 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema of a policy."""
     whole = msgspec.json.schema(Document)
     when = msgspec.json.schema(When)
-    definitions = {name: _described(name, _portable(part)) for name, part in whole["$defs"].items()}
+    definitions = {name: _readable(_portable(part)) for name, part in whole["$defs"].items()}
     definitions = _replaced(definitions, when, {"$ref": "#/$defs/When"})
     definitions["When"] = {"title": "When", "description": _WHEN, **when}
     for name, law in _LAWS.items():
@@ -87,24 +86,16 @@ def _portable(part: Any) -> Any:
         return {
             key: value.replace(r"\Z", "$") if key == "pattern" and isinstance(value, str) else _portable(value)
             for key, value in part.items()
+            if not (key == "title" and "enum" in part)  # a name for generators of clients
         }
     return [_portable(one) for one in part] if isinstance(part, list) else part
 
 
-def _described(name: str, part: dict[str, Any]) -> dict[str, Any]:
-    """Describe a part and its keys by its docstring; an optional key is left out rather than null."""
-    text, _, attributes = inspect.cleandoc(getattr(document, name).__doc__).partition("\n\nAttributes:\n")
-    described = dict(re.findall(r"^    (\w+): ((?:.|\n {5,})+)$", attributes, flags=re.MULTILINE))
-    properties = {
-        key: {**_without_null(value), "description": _sentence(described[key if key != "if" else "if_"])}
-        for key, value in part["properties"].items()
-    }
-    return {**part, "description": re.sub(r"(?<!\n)\n(?!\n)", " ", text), "properties": properties}
-
-
-def _sentence(text: str) -> str:
-    text = re.sub(r"\s+", " ", text).strip()
-    return text[0].upper() + text[1:]
+def _readable(part: dict[str, Any]) -> dict[str, Any]:
+    """Join the lines of a paragraph; an optional key is left out rather than null."""
+    properties = {key: _without_null(value) for key, value in part["properties"].items()}
+    text = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(part.get("description", "")))
+    return {**part, **({"description": text} if text else {}), "properties": properties}
 
 
 def _without_null(value: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -17,7 +17,7 @@ from trivium.policy.engine.diagram import FALSE, TRUE, Diagrams, Root, TooLargeE
 from trivium.policy.language.document import UNMEASURED, Document
 
 
-Bump: TypeAlias = Literal["none", "patch", "minor", "major"]
+Bump: TypeAlias = Annotated[Literal["none", "patch", "minor", "major"], msgspec.Meta(title="VersionBump")]
 Profile: TypeAlias = dict[str, str | bool | int | float]
 
 SAMPLES = 3
@@ -44,41 +44,31 @@ class CodeChange(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """Everything that differs between two versions.
+    """Everything that differs between two versions."""
 
-    Attributes:
-        from_: the older version.
-        to: the newer version.
-        cells: number of cells of the common refinement.
-        changed_cells: how many of them change strategy.
-        changes: per pair of strategies, most cells first.
-        code_changes: codes that some cells get in one version only, with the number of cells.
-        codes_added: codes only the newer version has.
-        codes_removed: codes only the older version has.
-        rules_added: `table/rule` ids only the newer version has.
-        rules_removed: `table/rule` ids only the older version has.
-        inputs_added: inputs only the newer version reads.
-        inputs_removed: inputs only the older version reads.
-        when_unknown_changed: inputs that are read differently when unknown.
-        promises_dropped: promises of the older version that the newer one no longer makes as they were.
-        bump: the semantic version step that these differences call for.
-    """
-
-    from_: str
-    to: str
-    cells: int
-    changed_cells: int
-    changes: list[StrategyChange]
-    code_changes: list[CodeChange]
-    codes_added: list[str]
-    codes_removed: list[str]
-    rules_added: list[str]
-    rules_removed: list[str]
-    inputs_added: list[str]
-    inputs_removed: list[str]
-    when_unknown_changed: list[str]
-    promises_dropped: list[str]
-    bump: Bump
+    from_: Annotated[str, msgspec.Meta(description="The older version.")]
+    to: Annotated[str, msgspec.Meta(description="The newer version.")]
+    cells: Annotated[int, msgspec.Meta(description="Number of cells of the common refinement.")]
+    changed_cells: Annotated[int, msgspec.Meta(description="How many of them change strategy.")]
+    changes: Annotated[list[StrategyChange], msgspec.Meta(description="Per pair of strategies, most cells first.")]
+    code_changes: Annotated[
+        list[CodeChange],
+        msgspec.Meta(description="Codes that some cells get in one version only, with the number of cells."),
+    ]
+    codes_added: Annotated[list[str], msgspec.Meta(description="Codes only the newer version has.")]
+    codes_removed: Annotated[list[str], msgspec.Meta(description="Codes only the older version has.")]
+    rules_added: Annotated[list[str], msgspec.Meta(description="`table/rule` ids only the newer version has.")]
+    rules_removed: Annotated[list[str], msgspec.Meta(description="`table/rule` ids only the older version has.")]
+    inputs_added: Annotated[list[str], msgspec.Meta(description="Inputs only the newer version reads.")]
+    inputs_removed: Annotated[list[str], msgspec.Meta(description="Inputs only the older version reads.")]
+    when_unknown_changed: Annotated[
+        list[str], msgspec.Meta(description="Inputs that are read differently when unknown.")
+    ]
+    promises_dropped: Annotated[
+        list[str],
+        msgspec.Meta(description="Promises of the older version that the newer one no longer makes as they were."),
+    ]
+    bump: Annotated[Bump, msgspec.Meta(description="The semantic version step that these differences call for.")]
 
 
 class _Refined(msgspec.Struct, frozen=True):
