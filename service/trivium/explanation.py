@@ -6,7 +6,7 @@ phrase of the band it is in, marked where that band is assumed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from trivium import recommendation as shown
@@ -349,14 +349,22 @@ class Explanation:
 def _holding(rules: Sequence[FiredRule], fired: FiredRule, state: Sequence[int]) -> Iterator[FiredRule]:
     """Yield the rule that fired, then those that would have fired without it and say the same.
 
-    They end where a rule with another outcome holds. A rule without a condition is no further reason.
+    They end where a rule with another outcome holds. A rule that holds wherever one before it does is no further reason.
     """
+    told = [dict(fired.condition)]
     yield fired
     for rule in rules[fired.position + 1 :]:
-        if rule.condition and holds(rule.condition, state):
+        if holds(rule.condition, state):
             if rule.outcome != fired.outcome:
                 return
-            yield rule
+            if not any(_implied(rule, condition) for condition in told):
+                told.append(dict(rule.condition))
+                yield rule
+
+
+def _implied(rule: FiredRule, condition: Mapping[int, frozenset[int]]) -> bool:
+    """Say whether a rule holds wherever a condition does."""
+    return all(position in condition and condition[position] <= labels for position, labels in rule.condition)
 
 
 _EFFECTS = ("supports", "informs", "opposes", "blocks")
