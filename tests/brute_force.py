@@ -12,8 +12,8 @@ from reference import Cell, Reference, holds
 Flip: TypeAlias = tuple[int, tuple[tuple[int, int], ...], bool]
 
 
-Question: TypeAlias = tuple[int, tuple[int, ...], tuple[tuple[int, tuple[int, ...]], ...]]
-"""An input, the strategies it is pivotal for, and per stated band the strategies that are then reachable."""
+Question: TypeAlias = tuple[int, tuple[tuple[int, tuple[int, ...]], ...]]
+"""An input, and per stated band the strategies that are then reachable."""
 
 
 def questions(slow: Reference, cell: Cell, known: Sequence[bool]) -> list[Question]:
@@ -22,7 +22,7 @@ def questions(slow: Reference, cell: Cell, known: Sequence[bool]) -> list[Questi
     ranked = []
     for at in (at for at, given in enumerate(known) if not given):
         others = {one: {answers[(*one[:at], band, *one[at + 1 :])] for band in slow.stated[at]} for one in answers}
-        if pivotal := {answer for one, answer in answers.items() if others[one] != {answer}}:
+        if any(len(reached) > 1 for reached in others.values()):
             split = []
             for band in slow.stated[at]:
                 here: Counter[int] = Counter()
@@ -31,8 +31,8 @@ def questions(slow: Reference, cell: Cell, known: Sequence[bool]) -> list[Questi
                         here[answer] += prod(slow.weights[at][band] for at, band in enumerate(one) if not known[at])
                 split.append(here)
             reachable = tuple((band, tuple(sorted(here))) for band, here in zip(slow.stated[at], split, strict=True))
-            ranked.append((*worth(slow, at, cell, known, split), at, tuple(sorted(pivotal)), reachable))
-    return [(at, pivotal, reachable) for *_, at, pivotal, reachable in sorted(ranked)]
+            ranked.append((*worth(slow, at, cell, known, split), at, reachable))
+    return [(at, reachable) for *_, at, reachable in sorted(ranked)]
 
 
 def worth(
@@ -77,3 +77,57 @@ def flips(slow: Reference, cell: Cell, limit: int = 99) -> set[Flip]:
 
 def entropy(counts: Counter[int]) -> float:
     return -sum(count / counts.total() * log2(count / counts.total()) for count in counts.values())
+
+
+Flips: TypeAlias = tuple[set[tuple[int, tuple[tuple[int, int], ...]]], set[tuple[int, tuple[tuple[int, int], ...]]]]
+"""Paths and risks, each as strategy and targets."""
+
+
+def paths_and_risks(slow: Reference, cell: Cell, known: Sequence[bool]) -> Flips:
+    """Try every cell to move to; keep, per kind of move and strategy, the smallest sets with their nearest targets."""
+    specs = list(slow.inputs.values())
+    kinds: tuple[dict[int, dict[tuple[int, ...], tuple[int, Cell]]], ...] = ({}, {}, {})
+    for moved in slow.cells():
+        changed = tuple(at for at, band in enumerate(moved) if band != cell[at])
+        if slow.answer(moved) == slow.answer(cell) or not all(moved[at] in slow.stated[at] for at in changed):
+            continue
+        own = [is_own(slow, cell, moved, at) for at in changed]
+        world = [not known[at] or specs[at]["changed_by"] == "circumstance" for at in changed]
+        either = [by_world or by_team for by_world, by_team in zip(world, own, strict=True)]
+        target = (sum(abs(moved[at] - cell[at]) for at in changed), tuple(moved[at] for at in changed))
+        for sets, allowed in zip(kinds, (own, world, either), strict=True):
+            if all(allowed):
+                found = sets.setdefault(slow.answer(moved), {})
+                found[changed] = min(target, found.get(changed, target))
+    paths, alone, together = map(smallest, kinds)
+    taken = {(answer, tuple(at for at, _ in targets)) for answer, targets in paths}
+    risks = {
+        (answer, targets)
+        for answer, targets in alone | together
+        if (answer, tuple(at for at, _ in targets)) not in taken
+    }
+    return paths, risks
+
+
+def is_own(slow: Reference, cell: Cell, moved: Cell, at: int) -> bool:
+    """Say whether a team can make this change for the better, and what it needs holds afterwards."""
+    spec = list(slow.inputs.values())[at]
+    better = {"more": moved[at] > cell[at], "fewer": moved[at] < cell[at]}.get(spec.get("better", "none"), False)
+    bands = {name: slow.bands[other][moved[other]] for other, name in enumerate(slow.inputs)}
+    return (
+        spec["changed_by"] == "action"
+        and cell[at] in slow.stated[at]
+        and better
+        and holds(spec.get("changing_needs"), bands)
+    )
+
+
+def smallest(
+    sets: dict[int, dict[tuple[int, ...], tuple[int, Cell]]],
+) -> set[tuple[int, tuple[tuple[int, int], ...]]]:
+    return {
+        (answer, tuple(zip(changed, bands, strict=True)))
+        for answer, found in sets.items()
+        for changed, (_, bands) in found.items()
+        if len(changed) == min(map(len, found))
+    }

@@ -85,15 +85,15 @@ def sliced_questions(cell: Cell, known: Known) -> list[brute_force.Question]:
     for at in (at for at in reversed(range(len(known))) if not known[at]):
         parts = [table[band :: len(SLOW.stated[at])] for band in range(len(SLOW.stated[at]))]
         together = reduce(or_, map(int.from_bytes, parts)).to_bytes(len(parts[0]))
-        if pivotal := reduce(or_, (bits for bits in set(together) if bits.bit_count() > 1), 0):
+        if any(bits.bit_count() > 1 for bits in set(together)):
             split = [Counter({bit: part.count(bit) for bit in set(part)}) for part in parts]
             reachable = [
                 (band, answers_of(reduce(or_, here))) for band, here in zip(SLOW.stated[at], split, strict=True)
             ]
             worth = brute_force.worth(SLOW, at, cell, known, split)
-            ranked.append((*worth, at, answers_of(pivotal), tuple(reachable)))
+            ranked.append((*worth, at, tuple(reachable)))
         table = b"".join(parts)
-    return [(at, answers, reachable) for *_, at, answers, reachable in sorted(ranked)]
+    return [(at, reachable) for *_, at, reachable in sorted(ranked)]
 
 
 def answers_of(bits: int) -> tuple[int, ...]:

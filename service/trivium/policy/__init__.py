@@ -5,6 +5,7 @@ It knows decision tables, bands and diagrams, and nothing of what is decided or 
 
 from trivium.policy.engine.compiled import CompiledInput, Decision, Policy, compile_policy
 from trivium.policy.engine.completion import UNKNOWN, Completion, members
+from trivium.policy.engine.flips import Changes, PathsAndRisks, paths_and_risks
 from trivium.policy.engine.queries import Flip, flips, margin
 from trivium.policy.engine.questions import Answer, OpenQuestion, Unknowns, unknowns
 from trivium.policy.engine.reasons import sufficient_reason
@@ -31,6 +32,7 @@ from trivium.policy.registry import (
 __all__ = [
     "UNKNOWN",
     "Answer",
+    "Changes",
     "CompiledInput",
     "Completion",
     "Decision",
@@ -40,6 +42,7 @@ __all__ = [
     "Flip",
     "Lifecycle",
     "OpenQuestion",
+    "PathsAndRisks",
     "Policy",
     "PolicyError",
     "Problem",
@@ -60,6 +63,7 @@ __all__ = [
     "margin",
     "members",
     "parse",
+    "paths_and_risks",
     "policy_files",
     "prove",
     "read_directory",

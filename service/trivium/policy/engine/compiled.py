@@ -39,6 +39,10 @@ class CompiledInput(msgspec.Struct, frozen=True, eq=False):
         weights: how likely each band is, against the others; 0 for the starting band.
         needs: what must hold of other inputs after a team has changed this one for the better.
         asked_when: what must hold of other inputs for the question to make sense.
+        improvements: per band, those to which a team can change the input for the better; a starting band has none,
+            for it is on no side of the others.
+        others: per band, the other bands that a profile can state.
+        never_changes: whether nobody changes it once it is known, or a team could only for the worse.
     """
 
     name: str
@@ -53,6 +57,9 @@ class CompiledInput(msgspec.Struct, frozen=True, eq=False):
     weights: tuple[int, ...]
     needs: Condition
     asked_when: Condition
+    improvements: tuple[tuple[int, ...], ...]
+    others: tuple[tuple[int, ...], ...]
+    never_changes: bool
 
     def read(self, value: Any) -> int:
         """Return the band of an API value, or of None for unknown.
@@ -308,4 +315,13 @@ def _compile_input(name: str, spec: Input, positions: Mapping[str, int], known: 
         weights=tuple(spec.likelihood.get(band, 1) if band != UNMEASURED else 0 for band in bands),
         needs=condition(spec.changing_needs, positions, known),
         asked_when=condition(spec.asked_when, positions, known),
+        improvements=tuple(() if now not in stated else _better(spec, now, stated) for now in range(len(bands))),
+        others=tuple(tuple(band for band in stated if band != now) for now in range(len(bands))),
+        never_changes=spec.changed_by == "fixed" or (spec.changed_by == "action" and spec.better == "none"),
     )
+
+
+def _better(spec: Input, now: int, stated: Sequence[int]) -> tuple[int, ...]:
+    if spec.changed_by != "action" or spec.better == "none":
+        return ()
+    return tuple(band for band in stated if (band > now if spec.better == "more" else band < now))

@@ -6,7 +6,7 @@ to the unknown inputs, which leaves a few dozen nodes, and completions are count
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import log2
 from typing import NamedTuple, TypeAlias
 
@@ -14,7 +14,7 @@ import msgspec
 
 from trivium.policy.engine.compiled import Known, Policy
 from trivium.policy.engine.completion import UNKNOWN, members
-from trivium.policy.engine.diagram import FALSE, TRUE, Cell, Root, leaf, leaf_value
+from trivium.policy.engine.diagram import Cell, Root, leaf_value
 
 
 class Answer(NamedTuple):
@@ -39,14 +39,16 @@ class OpenQuestion(NamedTuple):
 
     Attributes:
         position: the input.
-        could_lead_to: the strategies it is pivotal for: some completion leads there, and another answer to this one
-            question, all else equal, would lead elsewhere.
         answers: per band that a profile can state, in order, what it leaves open.
     """
 
     position: int
-    could_lead_to: tuple[int, ...]
     answers: tuple[Answer, ...]
+
+    @property
+    def could_lead_to(self) -> tuple[int, ...]:
+        """The strategies that some answer leaves open."""
+        return tuple(sorted({strategy for answer in self.answers for strategy in answer.reachable}))
 
 
 class Unknowns(msgspec.Struct, frozen=True):
@@ -75,7 +77,6 @@ def unknowns(policy: Policy, cell: Cell, known: Known) -> Unknowns:
         return Unknowns(reachable, ())
     narrowed = _narrow(policy, pattern)
     histograms = _histograms(policy, narrowed, pattern)
-    pivotal = _pivotal(narrowed, reachable)
     ranked = sorted(
         histograms,
         key=lambda position: (
@@ -92,7 +93,6 @@ def unknowns(policy: Policy, cell: Cell, known: Known) -> Unknowns:
             [
                 OpenQuestion(
                     position,
-                    tuple(pivotal[position]),
                     tuple(
                         [
                             Answer(band, tuple(counts))
@@ -222,25 +222,3 @@ def _worth(per_band: Sequence[dict[int, int]], weights: Sequence[int]) -> tuple[
             entropy -= weight * sum([cells / total * log2(cells / total) for cells in counts.values()])
     likely = sum(weights)
     return round(strategies / likely, 9), round(entropy / likely, 9)
-
-
-def _pivotal(nodes: _Nodes, strategies: Iterable[int]) -> dict[int, list[int]]:
-    """Return, per input, the strategies it is pivotal for: whether the answer is that strategy depends on the input."""
-    pivotal: dict[int, list[int]] = {}
-    for strategy in sorted(strategies):
-        for level in _support(nodes, leaf(strategy)):
-            pivotal.setdefault(level, []).append(strategy)
-    return pivotal
-
-
-def _support(nodes: _Nodes, wanted: Root) -> set[int]:
-    """Return the inputs that "the answer is this leaf" depends on: the levels of that predicate's reduced diagram."""
-    reduced: list[Root] = []
-    unique: dict[tuple[int, tuple[Root, ...]], Root] = {}
-    for level, children in nodes:
-        below = tuple([reduced[child] if child >= 0 else (TRUE if child == wanted else FALSE) for child in children])
-        if below.count(below[0]) == len(below):
-            reduced.append(below[0])
-        else:
-            reduced.append(unique.setdefault((level, below), len(unique)))
-    return {level for level, _ in unique}

@@ -1,0 +1,366 @@
+"""What would change a policy's answer: the smallest sets of changed inputs, exactly.
+
+A *path* is what a team can do to reach another strategy; a *risk* is what overturns the answer without its doing.
+
+- A team's *own* change moves an input that is changed by `action` to a stated band on its `better` side. Afterwards,
+  what the input's `changing_needs` names must hold, in the cell that all changes of the set lead to; making it hold may
+  be one of them. A starting band is on no side of the others, so leaving it is no change for the better.
+- A change of the *world* moves an input that is changed by `circumstance`, or one that is not known and turns out not
+  to be as assumed, to any other stated band. Known inputs that are `fixed` do not change, and changes for the worse by
+  the team itself are in neither list.
+- A path is a set of own changes, as few as lead to its strategy by own changes alone.
+- A risk is a set of changes of the world, as few as lead to its strategy by those alone; or a set of changes of either
+  kind, as few as lead there at all. What its inputs lead to is told once: where they make up a path to the same
+  strategy, there is no risk of them.
+
+Per set of inputs there is one target: fewest band steps, then the lowest bands in document order. Nothing is sampled
+and nothing is approximated: one pass over the diagram finds how few changes lead to each strategy from each node, and
+a second one follows only what is on the way to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import islice, product
+from typing import NamedTuple, TypeAlias
+
+from trivium.policy.engine.compiled import Known, Policy
+from trivium.policy.engine.completion import UNKNOWN
+from trivium.policy.engine.diagram import Cell, Root, leaf_value
+from trivium.policy.engine.families import BASE, NONE, Families, Family
+from trivium.policy.engine.tables import Condition
+
+
+Targets: TypeAlias = tuple[tuple[int, int], ...]
+"""(position of an input, band it changes to), in document order."""
+
+LISTED = 64
+"""Most sets listed per strategy and list; the first in document order. Further ones are counted."""
+
+
+class Changes(NamedTuple):
+    """Changes that lead to another strategy."""
+
+    strategy: int
+    targets: Targets
+
+
+class PathsAndRisks(NamedTuple):
+    """What would change the answer.
+
+    Attributes:
+        paths: what the team can do, the smallest sets first, then by strategy and in document order.
+        more_paths: how many paths there are beyond those listed.
+        risks: what overturns the answer, in the same order.
+        more_risks: how many risks there are beyond those listed.
+    """
+
+    paths: tuple[Changes, ...]
+    more_paths: int
+    risks: tuple[Changes, ...]
+    more_risks: int
+
+    @property
+    def margin(self) -> int | None:
+        """The smallest number of changes in either list; None where nothing changes the answer."""
+        return min((len(changes.targets) for changes in (*self.paths[:1], *self.risks[:1])), default=None)
+
+
+def paths_and_risks(policy: Policy, cell: Cell, known: Known, listed: int = LISTED) -> PathsAndRisks:
+    """Return the paths and the risks of a cell.
+
+    Args:
+        policy: what decides.
+        cell: per input its band; that of an unknown input is the one assumed.
+        known: per input, whether the profile stated it.
+        listed: most sets to list per strategy and list.
+    """
+    inputs = list(zip(policy.inputs, cell, known, strict=True))
+    own = [field.improvements[band] for field, band, _ in inputs]
+    world = [
+        field.others[band] if not given or field.spec.changed_by == "circumstance" else ()
+        for field, band, given in inputs
+    ]
+    held = [band if given and field.never_changes else UNKNOWN for field, band, given in inputs]
+    graph, families = _graph(policy, tuple(held)), Families()
+    current = policy.diagrams.value(policy.root, cell)
+    ours = alone = together = None
+    improved = [UNKNOWN if bands else band for band, bands in zip(cell, own, strict=True)]
+    if policy.completion.reachable(improved) != 1 << current:  # else nothing that a team can do matters
+        ours = _Smallest(graph, cell, families, own, [field.needs for field in policy.inputs])
+    if any(world):
+        alone = together = _Smallest(graph, cell, families, world, [()] * len(cell))
+        either = [there or here for there, here in zip(world, own, strict=True)]
+        if either != world:
+            needs = [field.needs if given else () for field, _, given in inputs]
+            together = _Smallest(graph, cell, families, either, needs)
+    paths, risks = _List(listed), _List(listed)
+    for strategy in (other for other in range(len(policy.strategies)) if other != current):
+        path = ours.sets(strategy) if ours else NONE
+        paths.add(strategy, families, path, ours)
+        risk = together.sets(strategy) if together else NONE
+        risks.add(strategy, families, families.difference(risk, path), together)
+        if alone and together and alone.size(strategy) != together.size(strategy):  # else they are among the others
+            risks.add(strategy, families, families.difference(alone.sets(strategy), path), alone)
+    return PathsAndRisks(paths.sorted(), paths.more, risks.sorted(), risks.more)
+
+
+class _List:
+    """Flips listed up to a number per strategy, and counted beyond it."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._flips, self.more = most, list[Changes](), 0
+
+    def add(self, strategy: int, families: Families, family: Family, search: _Smallest | None) -> None:
+        """Add the sets of a family, each with its nearest targets."""
+        if search is None or family == NONE:
+            return
+        sets = list(islice(families.sets(family), self._most))
+        self._flips += [Changes(strategy, search.nearest(strategy, changed)) for changed in sets]
+        self.more += families.count(family) - len(sets)
+
+    def sorted(self) -> tuple[Changes, ...]:
+        """Return what is listed: smallest sets first, then by strategy, then in document order of the inputs."""
+        return tuple(sorted(self._flips, key=_order))
+
+
+def _order(changes: Changes) -> tuple[int, int, list[int]]:
+    return len(changes.targets), changes.strategy, [position for position, _ in changes.targets]
+
+
+class _Graph(NamedTuple):
+    """A policy's diagram with some inputs held.
+
+    Attributes:
+        nodes: an input and a child per band, each node after all of its children. A child is a strategy, or the number
+            of strategies plus the index of a node.
+        root: the top.
+        strategies: the number of strategies.
+    """
+
+    nodes: list[tuple[int, tuple[int, ...]]]
+    root: int
+    strategies: int
+
+
+@lru_cache(maxsize=4096)
+def _graph(policy: Policy, held: tuple[int, ...]) -> _Graph:
+    """Hold the inputs that have a band from 0 up, and reduce; kept, for many cells share it."""
+    levels, children, strategies = policy.diagrams.levels, policy.diagrams.children, len(policy.strategies)
+    nodes: list[tuple[int, tuple[int, ...]]] = []
+    unique: dict[tuple[int, tuple[int, ...]], int] = {}
+    memo: dict[Root, int] = {}
+
+    def narrowed(root: Root) -> int:
+        while root >= 0 and held[levels[root]] >= 0:
+            root = children[root][held[levels[root]]]
+        if root < 0:
+            return leaf_value(root)
+        if root not in memo:
+            below = tuple([narrowed(child) for child in children[root]])
+            if below.count(below[0]) == len(below):
+                memo[root] = below[0]
+            else:
+                key = (levels[root], below)
+                if key not in unique:
+                    unique[key] = strategies + len(nodes)
+                    nodes.append(key)
+                memo[root] = unique[key]
+        return memo[root]
+
+    return _Graph(nodes, narrowed(policy.root), strategies)
+
+
+class _Smallest:
+    """The smallest sets of changes to each other strategy, of the changes that are allowed.
+
+    What changes need is tried out: for each need, the case that nothing changes that has it, and the case that it holds
+    afterwards. A set is smallest when it is so in all cases together.
+
+    Args:
+        graph: what decides.
+        cell: where the changes start.
+        families: the space of the sets.
+        changes: per input, the bands it may change to.
+        needs: per input, what must hold after it has changed.
+    """
+
+    def __init__(
+        self,
+        graph: _Graph,
+        cell: Cell,
+        families: Families,
+        changes: Sequence[tuple[int, ...]],
+        needs: Sequence[Condition],
+    ) -> None:
+        self._families = families
+        self._cases = [_Case(graph, cell, families, *case) for case in _cases(cell, changes, needs)]
+
+    def sets(self, strategy: int) -> Family:
+        """Return the smallest sets of inputs whose changes lead to another strategy."""
+        smallest = self.size(strategy)
+        family = NONE
+        for case in self._cases:
+            if smallest is not None and case.size(strategy) == smallest:
+                family = self._families.union(family, case.sets(strategy, smallest))
+        return family
+
+    def size(self, strategy: int) -> int | None:
+        """Return the fewest changes that lead to a strategy; None where none do."""
+        return min((size for case in self._cases if (size := case.size(strategy)) is not None), default=None)
+
+    def nearest(self, strategy: int, inputs: tuple[int, ...]) -> Targets:
+        """Return the bands to which the inputs of a smallest set change: fewest steps, then the lowest bands."""
+        return min(found for case in self._cases if (found := case.nearest(strategy, inputs)) is not None)[1]
+
+
+def _cases(
+    cell: Cell, changes: Sequence[tuple[int, ...]], needs: Sequence[Condition]
+) -> Iterator[tuple[Sequence[tuple[int, ...]], dict[int, tuple[int, ...]]]]:
+    """Yield the cases that the needs of changes make; only one where what they name holds and nothing changes it.
+
+    A case is, per input, the bands it may change to; and the inputs that must change, with the bands they may take.
+    """
+    distinct = dict.fromkeys(
+        condition
+        for condition, bands in zip(needs, changes, strict=True)
+        if condition
+        and bands
+        and not all(cell[at] in wanted and wanted.issuperset(changes[at]) for at, wanted in condition)
+    )
+    if not distinct:
+        yield changes, {}
+        return
+    for held in product((False, True), repeat=len(distinct)):
+        allowed = list(changes)
+        for condition, holds in zip(distinct, held, strict=True):
+            if not holds:
+                allowed = [() if mine == condition else bands for mine, bands in zip(needs, allowed, strict=True)]
+        terms = [term for condition, holds in zip(distinct, held, strict=True) if holds for term in condition]
+        for at, wanted in terms:
+            allowed[at] = tuple([band for band in allowed[at] if band in wanted])
+        must = {at: allowed[at] for at, wanted in terms if cell[at] not in wanted}
+        if all(must.values()):
+            yield [() if at in must else bands for at, bands in enumerate(allowed)], must
+
+
+class _Case:
+    """The smallest sets of changes where inputs may, must or must not change, whatever any of them needs."""
+
+    def __init__(
+        self,
+        graph: _Graph,
+        cell: Cell,
+        families: Families,
+        may: Sequence[tuple[int, ...]],
+        must: dict[int, tuple[int, ...]],
+    ) -> None:
+        self._graph, self._cell, self._families, self._may, self._must = graph, cell, families, may, must
+        self._most = sum(1 for bands in may if bands)
+        self._reached = self._reach()
+
+    def _reach(self) -> list[int]:
+        """Return what is reached from each node: strategy `s` by at most `n` changes at bit `n * strategies + s`.
+
+        One change more shifts by the number of strategies, so that a child takes a single operation. Inputs that must
+        change are not counted here.
+        """
+        cell, may, must, width = self._cell, self._may, self._must, self._graph.strategies
+        always = ((1 << width * (self._most + 1)) - 1) // ((1 << width) - 1)
+        reached = [always << strategy for strategy in range(width)]
+        for level, children in self._graph.nodes:
+            if level in must:
+                within = 0
+                for band in must[level]:
+                    within |= reached[children[band]]
+            else:
+                within = reached[children[cell[level]]]
+                for band in may[level]:
+                    within |= reached[children[band]] << width
+            reached.append(within)
+        return reached
+
+    def size(self, strategy: int) -> int | None:
+        """Return the fewest changes that lead to a strategy; None where none do."""
+        within, width = self._reached[self._graph.root] >> strategy, self._graph.strategies
+        for changes in range(self._most + 1):
+            if within >> width * changes & 1:
+                return changes + len(self._must)
+        return None
+
+    def sets(self, strategy: int, size: int) -> Family:
+        """Return the sets of inputs of a size that lead to a strategy, where no smaller ones do."""
+        memo: dict[tuple[int, int], Family] = {}
+        width, nodes, reached = self._graph.strategies, self._graph.nodes, self._reached
+
+        def together(children: set[int], changes: int) -> Family:
+            family, bit = NONE, width * changes + strategy
+            for child in children:
+                if reached[child] >> bit & 1:
+                    family = self._families.union(family, below(child, changes))
+            return family
+
+        def below(node: int, changes: int) -> Family:
+            if not changes:
+                return BASE
+            node = self._tested(node)
+            family = memo.get((node, changes))
+            if family is None:
+                level, children = nodes[node - width]
+                if level in self._must:
+                    family = together({children[band] for band in self._must[level]}, changes)
+                else:
+                    moved = {children[band] for band in self._may[level]}
+                    kept = together({children[self._cell[level]]}, changes)
+                    family = self._families.node(level, kept, together(moved, changes - 1))
+                memo[node, changes] = family
+            return family
+
+        family = below(self._graph.root, size - len(self._must))
+        for level in self._must:
+            family = self._families.adding(family, level)
+        return family
+
+    def _tested(self, node: int) -> int:
+        """Return the first node from one on whose input may or must change; there is one where changes lead on."""
+        width, nodes = self._graph.strategies, self._graph.nodes
+        while node >= width:
+            level, children = nodes[node - width]
+            if self._may[level] or level in self._must:
+                break
+            node = children[self._cell[level]]
+        return node
+
+    def nearest(self, strategy: int, inputs: tuple[int, ...]) -> tuple[int, Targets] | None:
+        """Return band steps and targets when just these inputs change; None where that does not lead to a strategy."""
+        allowed = [self._must.get(level, self._may[level]) for level in inputs]
+        if not self._must.keys() <= set(inputs) or not all(allowed):
+            return None
+        cell, width, nodes = self._cell, self._graph.strategies, self._graph.nodes
+        counted = [sum(level not in self._must for level in inputs[at + 1 :]) for at in range(len(inputs))]
+        bits = [width * changes + strategy for changes in counted]
+        memo: dict[tuple[int, int], tuple[int, Targets] | None] = {}
+
+        def below(node: int, at: int) -> tuple[int, Targets] | None:
+            """Return the nearest targets of the inputs from a place in the set on, those before it having changed."""
+            end = inputs[at] if at < len(inputs) else len(cell)
+            while node >= width and nodes[node - width][0] < end:
+                level, children = nodes[node - width]
+                node = children[cell[level]]
+            if at == len(inputs):
+                return (0, ()) if node == strategy else None
+            if (node, at) not in memo:
+                here = nodes[node - width][1] if node >= width and nodes[node - width][0] == end else None
+                rests = [
+                    (band, below(child, at + 1))
+                    for band in allowed[at]
+                    if self._reached[child := here[band] if here else node] >> bits[at] & 1
+                ]
+                memo[node, at] = min(
+                    [(rest[0] + abs(band - cell[end]), ((end, band), *rest[1])) for band, rest in rests if rest],
+                    default=None,
+                )
+            return memo[node, at]
+
+        return below(self._graph.root, 0)
