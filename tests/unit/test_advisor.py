@@ -187,7 +187,7 @@ def labels(wanted: str | list[str]) -> set[str]:
 def test_a_reason_names_only_inputs_of_its_rules_condition(profile: Profile) -> None:
     given = stated(profile)
     for reason in ADVISOR.recommend(profile).rationale:
-        table, _, rule_id = reason.rule.partition("/")
+        table, _, rule_id = (reason.rule or "").partition("/")
         rule = next(rule for rule in SLOW.tables[table] if rule["id"] == rule_id)
         named = set(rule.get("when", {}))
         if named and named <= SLOW.inputs.keys():

@@ -140,7 +140,7 @@ async def version(service: NamedDependency[Service]) -> Response[bytes]:
 def versions(service: Service) -> Versions:
     """Return the versions of contract, package and policies."""
     policies = [
-        PolicyVersion(advisor.reference.name, version, advisor.reference.digest, advisor.reference.status)
+        PolicyVersion(advisor.reference.name, version, advisor.policy.digest, advisor.reference.status)
         for version, advisor in reversed(service.advisors.items())
     ]
     return Versions(API_VERSION, trivium.__version__, platform.python_version(), policies)

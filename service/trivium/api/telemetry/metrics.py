@@ -109,7 +109,7 @@ class Policies(Collector):
         """Yield the metrics."""
         info = GaugeMetricFamily("trivium_policy_info", "Policies served.", labels=["version", "digest", "status"])
         for version, advisor in self._serving.service.advisors.items():
-            info.add_metric([version, advisor.reference.digest, advisor.reference.status], 1)
+            info.add_metric([version, advisor.policy.digest, advisor.reference.status], 1)
         yield info
         reloads = CounterMetricFamily("trivium_policy_reloads", "Reloads of changed policies.", labels=["result"])
         for result, count in self._serving.reloads.items():
