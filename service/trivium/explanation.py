@@ -165,7 +165,7 @@ class Explanation:
         parts = [] if any(self.known) else ["Nothing is known about this use case yet."]
         parts.append(self._fill(statement))
         economics = self.facts.economics
-        if economics is not None and economics.says not in parts[-1] and economics.payback is not None:
+        if economics is not None and economics.says.lower() not in parts[-1].lower():
             parts.append(f"{texts.capitalized(economics.says)}.")
         said = " ".join(parts).lower()
         asked = [question.position for question in self.open.questions]
