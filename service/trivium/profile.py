@@ -91,7 +91,7 @@ COUNTS = ("labeled_examples", "knowledge_tokens", "prompt_tokens")
 def _field(kind: Any) -> Field:
     if choices := allowed(kind):
         return Field("choice", choices)
-    return Field("flag") if base_type(kind) is bool else Field("number", minimum=0)
+    return Field("flag") if base_type(kind) is bool else Field("number", maximum=MOST)
 
 
 PAYBACK = "payback_months"
@@ -104,7 +104,7 @@ VOCABULARY: Vocabulary = {
     **{
         field.name: _field(field.type) for field in msgspec.structs.fields(Profile) if field.name not in {"id", "costs"}
     },
-    PAYBACK: Field("choice", ("fast", "acceptable", "slow", "never")),
+    PAYBACK: Field("choice", ("fast", "acceptable", "slow", "never"), derived_from="costs"),
 }
 """What a policy may read."""
 

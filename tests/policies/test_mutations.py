@@ -171,8 +171,10 @@ def without_dangling_labels(document: Document) -> Document:
         for name, table in document.tables.items()
     }
     summary = [replace(said, when=given(said.when)) for said in document.summary]
+    steps = [replace(step, when=given(step.when)) for step in document.steps]
+    recheck = [replace(event, when=given(event.when)) for event in document.recheck]
     promises = [one if one.if_ is None else replace(one, if_=given(one.if_)) for one in document.promises]
-    return replace(document, tables=tables, summary=summary, promises=promises)
+    return replace(document, tables=tables, summary=summary, steps=steps, recheck=recheck, promises=promises)
 
 
 def without_rules(document: Document, gone: Collection[str]) -> Document:

@@ -72,6 +72,12 @@ EDITS: dict[str, tuple[dict[str, str], str]] = {
     ),
     "another phase": ({"phase: now": "phase: next"}, "minor"),
     "another event": ({"  - {id: rain-stops,": "  - {id: moved, event: You move.}\n  - {id: rain-stops,"}, "minor"),
+    "a promise less": ({"  - {id: rain-never-cycles, setting: {weather: wet}, never_enters: [bike]}\n": ""}, "minor"),
+    "a weaker promise": ({"then_strategy: [walk]": "then_strategy: [walk, bike]"}, "minor"),
+    "strategies in another order": (
+        {"  walk: Walk\n  bike: Take the bicycle\n": "  bike: Take the bicycle\n  walk: Walk\n"},
+        "minor",
+    ),
     "a message": ({"would get wet": "would be wet"}, "patch"),
     "a summary": ({"Take the bus.}": "The bus it is.}"}, "patch"),
     "a question": ({"How many kilometers": "How far"}, "patch"),
@@ -141,3 +147,14 @@ def test_a_difference_names_what_came_and_went() -> None:
 def test_versions_without_a_common_value_cannot_be_compared(replacements: dict[str, str], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         between(COMMUTE, edited(replacements))
+
+
+def test_a_difference_lists_dropped_promises_and_counts_the_cells_of_codes() -> None:
+    less = between(COMMUTE, edited(EDITS["a promise less"][0]))
+    assert less.promises_dropped == ["rain-never-cycles"]
+    assert between(COMMUTE, edited(EDITS["a weaker promise"][0])).promises_dropped == ["near-is-walked"]
+    assert less.code_changes == []
+    more = between(COMMUTE, edited(EDITS["a new code"][0]))
+    assert [(one.code, one.gained, one.lost) for one in more.code_changes] == [("NEAR", 6, 0)]
+    back = between(edited(EDITS["a new code"][0]), COMMUTE)
+    assert [(one.code, one.gained, one.lost) for one in back.code_changes] == [("NEAR", 0, 6)]

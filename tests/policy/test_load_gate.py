@@ -7,15 +7,17 @@ from typing import NamedTuple
 
 import pytest
 
+import trivium
 from trivium.policy import Field, PolicyError, Problem, compile_policy, load_policy
 from trivium.policy.engine.diagram import LIMITS
 from trivium.policy.engine.tables import ENTRY_LIMIT
+from trivium.policy.language import limits
 
 
 GOOD = Path(__file__).with_name("commute.yaml").read_text(encoding="utf-8")
 
 VOCABULARY = {
-    "distance": Field("number"),
+    "distance": Field("number", maximum=100),
     "weather": Field("choice", ("dry", "wet")),
     "has_bike": Field("flag"),
 }
@@ -240,6 +242,126 @@ CASES = {
     "a flag of words": Bad(
         "values: {no: false, yes: true}", "values: [no, yes]", "malformed", "values", "exactly: false, true"
     ),
+    "a cut beyond what profiles state": Bad("far: 10}", "far: 200}", "malformed", "far: 200", "no profile reaches"),
+    "a field that nothing is derived from": Bad(
+        "when_unknown: near", "derived_from: weather\n    when_unknown: near", "malformed", "derived_from", "is stated"
+    ),
+    "a number that is a flag": Bad(
+        "profile: {distance: 10}", "profile: {distance: true}", "malformed", "distance: true", "no profile states it"
+    ),
+    "a number beyond what profiles state": Bad(
+        "profile: {distance: 10}", "profile: {distance: 101}", "malformed", "distance: 101", "from 0 to 100"
+    ),
+    # What an input says of the others
+    "a better end of what nobody acts on": Bad(
+        "when_unknown: near", "better: more\n    when_unknown: near", "malformed", "better", "changes by `action`"
+    ),
+    "a need of what is not changed for the better": Bad(
+        "when_unknown: no\n",
+        "changing_needs: {weather: dry}\n    when_unknown: no\n",
+        "malformed",
+        "changing_needs",
+        "nothing that changing it could need",
+    ),
+    "an unknown input that a question asks about": Bad(
+        "when_unknown: near",
+        "asked_when: {wether: dry}\n    when_unknown: near",
+        "unknown-input",
+        "wether",
+        "`weather`",
+    ),
+    "a question that waits for itself": Bad(
+        "when_unknown: near", "asked_when: {distance: far}\n    when_unknown: near", "unknown-input", "distance: far"
+    ),
+    "a likelihood of no band": Bad(
+        "when_unknown: near", "likelihood: {nere: 2}\n    when_unknown: near", "unknown-band", "nere", "`near`"
+    ),
+    "a likelihood of nothing": Bad(
+        "when_unknown: near", "likelihood: {near: 0}\n    when_unknown: near", "malformed", "likelihood", ">= 1"
+    ),
+    # Outcomes and levers
+    "a misspelt outcome": Bad(
+        "    inputs: [weather, has_bike]\n    rules:\n      - {id: no-bike, when: {has_bike: no}, then: bad",
+        "    inputs: [weather, has_bike]\n    outcomes: [fine, bad]\n    rules:\n"
+        "      - {id: no-bike, when: {has_bike: no}, then: bat",
+        "unknown-outcome",
+        "then: bat",
+        "did you mean `bad`",
+        "cycling/no-bike",
+    ),
+    "an outcome that no rule says": Bad(
+        "    inputs: [weather, has_bike]\n",
+        "    inputs: [weather, has_bike]\n    outcomes: [fine, bad, so_so]\n",
+        "unread-outcome",
+        "so_so",
+        "no rule of `cycling` says `so_so`",
+    ),
+    "a lever at odds with the strategy": Bad(
+        "levers:\n",
+        "adopts: {walk: [], bike: [wheels], bus: []}\nlevers:\n",
+        "contradicting-lever",
+        "wheels: {label",
+        "`wheels` is adopted",
+        shown={"distance": "near", "weather": "unmeasured", "has_bike": "yes"},
+    ),
+    "a strategy without its levers": Bad(
+        "levers:\n", "adopts: {walk: [], bike: [wheels]}\nlevers:\n", "malformed", "adopts", "nothing of `bus`"
+    ),
+    "an unknown lever of a strategy": Bad(
+        "levers:\n",
+        "adopts: {walk: [], bike: [wheel], bus: []}\nlevers:\n",
+        "unknown-lever",
+        "wheel\\]",
+        "did you mean `wheels`",
+    ),
+    # What is never said
+    "a step that is never taken": Bad(
+        "lever: wheels, when: {strategy: bike}",
+        "lever: wheels, when: {strategy: bike, distance: far}",
+        "dead-step",
+        "{id: pump",
+        "holds in no cell",
+    ),
+    "an event that never matters": Bad(
+        "when: {weather: wet}, event", "when: {weather: wet, cycling: fine}, event", "dead-event", "{id: rain-stops"
+    ),
+    "a warning of what no profile states": Bad(
+        "when: {has_bike: yes, distance: far}, message",
+        "when: {has_bike: yes, weather: unmeasured}, message",
+        "dead-warning",
+        "{code: NO_SHED",
+    ),
+    "a promise of nothing": Bad(
+        "never_leaves: [bus], if", "never_leaves: [], if", "malformed", "{id: far", "promises nothing"
+    ),
+    "an implication whose premise never holds": Bad(
+        "if: {distance: near}, then",
+        "if: {weather: wet, cycling: fine}, then",
+        "broken-promise",
+        "{id: near",
+        "holds in no cell",
+        shown={},
+    ),
+    "a monotone promise whose premise never holds": Bad(
+        "if: {has_bike: no}}",
+        "if: {weather: wet, cycling: fine}}",
+        "broken-promise",
+        "{id: far",
+        "holds in no cell",
+        shown={},
+    ),
+    # What could mislead a reader
+    "a link that is a script": Bad(
+        "year: 2026}", "year: 2026, url: 'javascript:alert(1)'}", "malformed", "url", "regex"
+    ),
+    "a version with a line feed": Bad("version: 1.0.0", 'version: "1.0.0\\n"', "malformed", "version", "regex"),
+    "a version of other digits": Bad("version: 1.0.0", "version: 1.0.\u0661", "malformed", "version", "regex"),
+    "a text that runs the other way": Bad(
+        "title: How", 'title: "\\u202eHow to"\n#', "not-yaml", '"', "U\\+202E cannot be seen"
+    ),
+    "a NUL": Bad("title: How", 'title: "How\\0"\n#', "not-yaml", '"', "U\\+0000 cannot be seen"),
+    "a hidden character in a key": Bad("S1: {title", '"S\\u200e1": {title', "not-yaml", '"', "U\\+200E"),
+    "a number that is none": Bad("far: 10}", "far: 1e999}", "not-yaml", "1e999", "too large"),
     # Proofs
     "an incomplete table": Bad(
         "      - {id: rides, then: fine}\n",
@@ -344,7 +466,7 @@ CASES = {
         "{cycling: bad}", "{cycling: fine}", "failing-example", "{id: noth", "cycling is bad"
     ),
     "an example that no profile can be": Bad(
-        "profile: {distance: 10}", "profile: {distance: -1}", "malformed", "profile", "cannot be -1"
+        "profile: {distance: 10}", "profile: {distance: -1}", "malformed", "distance: -1", "from 0 to 100"
     ),
 }
 
@@ -455,3 +577,25 @@ def test_a_policy_that_grows_beyond_a_limit_is_refused_instead_of_compiled(table
     assert problem.code == "too-large"
     assert f"more than {limit}" in problem.message
     assert text.split("\n")[problem.line - 1].startswith("tables")
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
+def test_the_strategies_of_the_shipped_policies_are_the_levers_they_adopt(version: str) -> None:
+    text = (trivium.POLICIES / f"adaptation-{version}.yaml").read_text(encoding="utf-8")
+    adopts = "{prompt_engineering: [], rag: [rag], fine_tuning: [fine_tuning], rag_and_fine_tuning: [rag, fine_tuning]}"
+    load_policy(f"{text}\nadopts: {adopts}\n", "shipped.yaml")
+    with pytest.raises(PolicyError, match="contradicting-lever"):
+        load_policy(f"{text}\nadopts: {adopts.replace('rag: [rag]', 'rag: []')}\n", "shipped.yaml")
+
+
+def test_a_policy_is_refused_before_it_is_built_where_there_is_too_much_of_anything() -> None:
+    many = {f"b{at}": at for at in range(limits.BANDS + 1)}
+    rules = "".join(f"      - {{id: r{at}, when: {{distance: near}}, then: bus}}\n" for at in range(limits.RULES))
+    for old, new, says in (
+        ("{near: 0, middle: 2, far: 10}", str(many).replace("'", ""), f"{limits.BANDS + 1} bands"),
+        ("      - {id: close,", rules + "      - {id: close,", f"{limits.RULES + 3} rules"),
+    ):
+        assert old in GOOD
+        with pytest.raises(PolicyError) as refused:
+            compile_policy(GOOD.replace(old, new), "large.yaml")
+        assert [says in problem.message for problem in refused.value.problems if problem.code == "too-large"] == [True]

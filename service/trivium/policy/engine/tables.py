@@ -17,6 +17,9 @@ from trivium.policy.language.document import Table, When
 ENTRY_LIMIT = 20_000
 """Most distinct entries a table's lookup may need; shipped tables need a few dozen."""
 
+WORK_LIMIT = 5_000_000
+"""Most comparisons of a rule with a label that building a lookup may take: some seconds."""
+
 Condition: TypeAlias = tuple[tuple[int, frozenset[int]], ...]
 """(position of a variable, allowed labels), all of which must hold; empty always holds."""
 
@@ -108,9 +111,11 @@ def compile_table(name: str, table: Table, positions: Mapping[str, int], known: 
 def _lookup(reads: tuple[int, ...], rules: tuple[FiredRule, ...], known: Sequence[Variable]) -> Any:
     """Build the nested tuples; equal parts are shared, so a wide table stays small."""
     conditions = [dict(rule.condition) for rule in rules]
+    work = 0
     memo: dict[tuple[int, tuple[int, ...]], Any] = {}
 
     def build(depth: int, alive: tuple[int, ...]) -> Any:
+        nonlocal work
         if depth == len(reads):
             return rules[alive[0]] if alive else None
         key = (depth, alive)
@@ -118,6 +123,9 @@ def _lookup(reads: tuple[int, ...], rules: tuple[FiredRule, ...], known: Sequenc
             if len(memo) > ENTRY_LIMIT:
                 raise TooLargeError(f"more than {ENTRY_LIMIT} entries in the lookup of one table")
             position = reads[depth]
+            work += len(known[position].labels) * (len(alive) + 1)
+            if work > WORK_LIMIT:
+                raise TooLargeError(f"more than {WORK_LIMIT} comparisons in the lookup of one table")
             memo[key] = tuple(
                 build(depth + 1, tuple(row for row in alive if label in conditions[row].get(position, (label,))))
                 for label in range(len(known[position].labels))

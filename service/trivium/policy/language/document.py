@@ -13,11 +13,12 @@ UNMEASURED = "unmeasured"
 STRATEGY = "strategy"
 """The table whose outcome is the policy's answer."""
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-RuleId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
-CodeName = Annotated[str, msgspec.Meta(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=64)]
-Version = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]*\Z", max_length=64)]
+RuleId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]*\Z", max_length=64)]
+CodeName = Annotated[str, msgspec.Meta(pattern=r"^[A-Z][A-Z0-9_]*\Z", max_length=64)]
+Version = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\Z", max_length=64)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=600)]
+Url = Annotated[str, msgspec.Meta(pattern=r"^https?://[!-~]+\Z", max_length=2000)]
 Weight = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 When: TypeAlias = dict[str, str | list[str]]
 """A condition: every named input or table has one of the listed bands or outcomes."""
@@ -38,7 +39,7 @@ class Source(_Part, frozen=True):
 
     title: Text
     year: Annotated[int, msgspec.Meta(ge=1950, le=2100)]
-    url: str | None = None
+    url: Url | None = None
 
 
 class Check(_Part, frozen=True):
@@ -127,10 +128,12 @@ class Table(_Part, frozen=True):
     Attributes:
         inputs: what it reads: inputs and tables that stand before it.
         rules: its rows; the first whose conditions hold fires.
+        outcomes: all that its rules may say; where given, a misspelt `then` is found.
     """
 
     inputs: Annotated[list[str], msgspec.Meta(min_length=1)]
     rules: Annotated[list[Rule], msgspec.Meta(min_length=1)]
+    outcomes: list[str] = []
 
 
 class Lever(_Part, frozen=True):
@@ -293,6 +296,7 @@ class Document(_Part, frozen=True):
         inputs: profile field to input, in the order in which the diagram asks.
         strategies: the answers it can give, with a label for people.
         levers: name to lever.
+        adopts: strategy to the levers it adopts, beside those that always are; where given, proved in every cell.
         tables: name to table, in order; the last is `strategy`.
         codes: name to rationale code.
         summary: the sentences; the first that holds is said.
@@ -317,4 +321,5 @@ class Document(_Part, frozen=True):
     recheck: list[Recheck] = []
     warnings: list[Contradiction] = []
     promises: list[Promise] = []
+    adopts: dict[Name, list[str]] = {}
     tests: list[Example] = []

@@ -19,7 +19,7 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema of a policy."""
     whole = msgspec.json.schema(Document)
     when = msgspec.json.schema(When)
-    definitions = {name: _described(name, part) for name, part in whole["$defs"].items()}
+    definitions = {name: _described(name, _portable(part)) for name, part in whole["$defs"].items()}
     definitions = _replaced(definitions, when, {"$ref": "#/$defs/When"})
     definitions["When"] = {"title": "When", "description": _WHEN, **when}
     for name, law in _LAWS.items():
@@ -79,6 +79,16 @@ _KEY_LAWS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ),
     ("Promise", "setting", {"minProperties": 1, "maxProperties": 1}),
 )
+
+
+def _portable(part: Any) -> Any:
+    """Write the end of patterns as readers of schemas know it, which is not Python's way."""
+    if isinstance(part, dict):
+        return {
+            key: value.replace(r"\Z", "$") if key == "pattern" and isinstance(value, str) else _portable(value)
+            for key, value in part.items()
+        }
+    return [_portable(one) for one in part] if isinstance(part, list) else part
 
 
 def _described(name: str, part: dict[str, Any]) -> dict[str, Any]:

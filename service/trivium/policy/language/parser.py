@@ -7,6 +7,7 @@ such as `yes`, `no` and `on` are plain text, as YAML 1.2 has it, so that bands m
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
@@ -99,7 +100,10 @@ class _NotOurYaml(yaml.MarkedYAMLError):
         super().__init__(problem=problem, problem_mark=node.start_mark if node else None)
 
 
-_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?")
+_HIDDEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+"""Control characters, and those that turn the direction of what stands beside them."""
+
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
 def _refuse_decorations(text: str) -> None:
@@ -121,6 +125,7 @@ def _plain(node: yaml.Node, path: Path, marks: dict[Path, tuple[int, int]]) -> A
             key = key_node.value
             if not isinstance(key, str):
                 raise _NotOurYaml(key_node, "a key is a plain word")
+            _refuse_hidden(key_node)
             if key in mapping:
                 raise _NotOurYaml(key_node, f"the key `{key}` stands twice")
             mapping[key] = _plain(value_node, (*path, key), marks)
@@ -129,7 +134,13 @@ def _plain(node: yaml.Node, path: Path, marks: dict[Path, tuple[int, int]]) -> A
     return _scalar(node)
 
 
+def _refuse_hidden(node: Any) -> None:
+    if found := _HIDDEN.search(node.value):
+        raise _NotOurYaml(node, f"the character U+{ord(found[0]):04X} cannot be seen and may mislead: leave it out")
+
+
 def _scalar(node: Any) -> Scalar:
+    _refuse_hidden(node)
     text: str = node.value
     if node.style:  # quoted or block text is text
         return text
@@ -139,6 +150,8 @@ def _scalar(node: Any) -> Scalar:
         return text == "true"
     if _NUMBER.fullmatch(text):
         number = float(text)
+        if not math.isfinite(number):
+            raise _NotOurYaml(node, f"the number {text[:40]} is too large")
         return int(number) if number.is_integer() and abs(number) < 2**53 else number
     return text
 

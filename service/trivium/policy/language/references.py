@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
+from math import inf
 from typing import Literal
 
 import msgspec
@@ -15,15 +16,21 @@ import msgspec
 from trivium.policy.engine.tables import outcomes
 from trivium.policy.errors import Problem, nearest_name
 from trivium.policy.language.document import STRATEGY, UNMEASURED, Input, Promise, When
+from trivium.policy.language.limits import check_limits
 from trivium.policy.language.parser import Parsed, Path
 
 
 class Field(msgspec.Struct, frozen=True):
-    """What a profile may state for one input: a number from `minimum` up, a flag, or one of some choices."""
+    """What a profile may state for one input: a number from `minimum` to `maximum`, a flag, or one of some choices.
+
+    `derived_from` names the field that it is computed from, where no profile states it by itself.
+    """
 
     kind: Literal["number", "flag", "choice"]
     choices: tuple[str, ...] = ()
     minimum: float = 0
+    maximum: float = inf
+    derived_from: str | None = None
 
 
 Vocabulary = Mapping[str, Field]
@@ -37,13 +44,15 @@ def check(parsed: Parsed, vocabulary: Vocabulary | None) -> list[Problem]:
         vocabulary: the fields profiles have; None accepts any input.
     """
     return [
+        *check_limits(parsed),
         *_inputs(parsed, vocabulary),
         *_tables(parsed),
         *_levers(parsed),
+        *_adopted(parsed),
         *_codes(parsed),
         *_texts(parsed),
         *_promises(parsed),
-        *_examples(parsed),
+        *_examples(parsed, vocabulary),
     ]
 
 
@@ -102,6 +111,9 @@ def _profile_field(parsed: Parsed, name: str, spec: Input, vocabulary: Vocabular
     field = vocabulary.get(name)
     if field is None:
         yield _unknown(parsed, path, "input", name, vocabulary)
+    elif spec.derived_from != field.derived_from:
+        wanted = f"computed from `{field.derived_from}`" if field.derived_from else "stated, and computed from nothing"
+        yield parsed.problem((*path, "derived_from"), "malformed", f"`{name}` is {wanted}: `derived_from` is wrong")
     elif (field.kind == "number") != (spec.cuts is not None):
         wanted = "`cuts`" if field.kind == "number" else "`values`"
         yield parsed.problem(path, "malformed", f"`{name}` is a {field.kind} in profiles: give {wanted}")
@@ -110,6 +122,10 @@ def _profile_field(parsed: Parsed, name: str, spec: Input, vocabulary: Vocabular
             yield parsed.problem(
                 (*path, "cuts"), "malformed", f"the first cut of `{name}` must be its lowest value, {field.minimum:g}"
             )
+        for band, cut in spec.cuts.items():
+            if cut > field.maximum:
+                message = f"no profile reaches `{band}`: `{name}` is at most {field.maximum:g}"
+                yield parsed.problem((*path, "cuts", band), "malformed", message)
     else:
         stated = set(spec.api_values.values())
         allowed = {True, False} if field.kind == "flag" else set(field.choices)
@@ -131,6 +147,10 @@ def _tables(parsed: Parsed) -> Iterator[Problem]:
             elif not any(read in rule.when for rule in table.rules):
                 message = f"no rule of `{name}` reads `{read}`: remove it"
                 yield parsed.problem((*path, "inputs", index), "unread-input", message)
+        for index, outcome in enumerate(table.outcomes):
+            if outcome not in outcomes(table):
+                message = f"no rule of `{name}` says `{outcome}`: remove it"
+                yield parsed.problem((*path, "outcomes", index), "unread-outcome", message)
         yield from _duplicates(parsed, ("tables", name, "rules"), (rule.id for rule in table.rules), "rule id")
         for row in range(len(table.rules)):
             yield from _rule(parsed, name, row, labels)
@@ -150,6 +170,8 @@ def _rule(parsed: Parsed, name: str, row: int, labels: Mapping[str, tuple[str, .
     for index, code in enumerate(rule.because):
         if code not in document.codes:
             yield _unknown(parsed, (*path, "because", index), "code", code, document.codes, rule=told)
+    if table.outcomes and rule.then not in table.outcomes:
+        yield _unknown(parsed, (*path, "then"), "outcome", rule.then, table.outcomes, rule=told)
     if name == STRATEGY and rule.then not in document.strategies:
         yield _unknown(parsed, (*path, "then"), "strategy", rule.then, document.strategies, rule=told)
 
@@ -172,6 +194,21 @@ def _levers(parsed: Parsed) -> Iterator[Problem]:
                         "malformed",
                         f"outcome `{outcome}` of `{lever.table}` has no verdict: add it to `verdicts`",
                     )
+
+
+def _adopted(parsed: Parsed) -> Iterator[Problem]:
+    document = parsed.document
+    if document.adopts:
+        for strategy in document.strategies:
+            if strategy not in document.adopts:
+                message = f"`adopts` says nothing of `{strategy}`: name all strategies, or none"
+                yield parsed.problem(("adopts",), "malformed", message)
+    for strategy, levers in document.adopts.items():
+        if strategy not in document.strategies:
+            yield _unknown(parsed, ("adopts", strategy), "strategy", strategy, document.strategies)
+        for index, lever in enumerate(levers):
+            if lever not in document.levers:
+                yield _unknown(parsed, ("adopts", strategy, index), "lever", lever, document.levers)
 
 
 def _codes(parsed: Parsed) -> Iterator[Problem]:
@@ -228,21 +265,28 @@ def _promises(parsed: Parsed) -> Iterator[Problem]:
             if name not in document.inputs:
                 yield _unknown(parsed, path, "input", name, document.inputs)
         for strategies in (promise.then_strategy, promise.never_leaves, promise.never_enters):
+            if strategies == []:
+                yield parsed.problem(path, "malformed", f"`{promise.id}` names no strategy, so it promises nothing")
             for strategy in strategies or ():
                 if strategy not in document.strategies:
                     yield _unknown(parsed, path, "strategy", strategy, document.strategies)
 
 
-def _examples(parsed: Parsed) -> Iterator[Problem]:
+def _examples(parsed: Parsed, vocabulary: Vocabulary | None) -> Iterator[Problem]:
     document = parsed.document
     yield from _duplicates(parsed, ("tests",), (example.id for example in document.tests), "id")
     for index, example in enumerate(document.tests):
         path: Path = ("tests", index)
         if example.strategy not in document.strategies:
             yield _unknown(parsed, (*path, "strategy"), "strategy", example.strategy, document.strategies)
-        for name in example.profile:
+        for name, value in example.profile.items():
             if name not in document.inputs:
                 yield _unknown(parsed, (*path, "profile", name), "input", name, document.inputs)
+            elif document.inputs[name].cuts is not None:
+                field = (vocabulary or {}).get(name, Field("number", minimum=-inf))
+                if isinstance(value, bool | str) or not field.minimum <= value <= field.maximum:
+                    message = f"no profile states it: `{name}` is a number from {field.minimum:g} to {field.maximum:g}"
+                    yield parsed.problem((*path, "profile", name), "malformed", message)
         for key in ("codes", "without"):
             for position, code in enumerate(getattr(example, key)):
                 if code not in document.codes:

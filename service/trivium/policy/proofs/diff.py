@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from trivium.policy.engine.compiled import CompiledInput, Policy, compose
-from trivium.policy.engine.diagram import Diagrams, Root
+from trivium.policy.engine.diagram import FALSE, TRUE, Diagrams, Root, TooLargeError
 from trivium.policy.language.document import UNMEASURED, Document
 
 
@@ -35,6 +35,14 @@ class StrategyChange(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     samples: list[Profile]
 
 
+class CodeChange(msgspec.Struct, frozen=True):
+    """Cells that get a code in one version only: `gained` in the newer one, `lost` in the older one."""
+
+    code: str
+    gained: int
+    lost: int
+
+
 class Difference(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """Everything that differs between two versions.
 
@@ -44,6 +52,7 @@ class Difference(msgspec.Struct, frozen=True, rename={"from_": "from"}):
         cells: number of cells of the common refinement.
         changed_cells: how many of them change strategy.
         changes: per pair of strategies, most cells first.
+        code_changes: codes that some cells get in one version only, with the number of cells.
         codes_added: codes only the newer version has.
         codes_removed: codes only the older version has.
         rules_added: `table/rule` ids only the newer version has.
@@ -51,6 +60,7 @@ class Difference(msgspec.Struct, frozen=True, rename={"from_": "from"}):
         inputs_added: inputs only the newer version reads.
         inputs_removed: inputs only the older version reads.
         when_unknown_changed: inputs that are read differently when unknown.
+        promises_dropped: promises of the older version that the newer one no longer makes as they were.
         bump: the semantic version step that these differences call for.
     """
 
@@ -59,6 +69,7 @@ class Difference(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     cells: int
     changed_cells: int
     changes: list[StrategyChange]
+    code_changes: list[CodeChange]
     codes_added: list[str]
     codes_removed: list[str]
     rules_added: list[str]
@@ -66,6 +77,7 @@ class Difference(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     inputs_added: list[str]
     inputs_removed: list[str]
     when_unknown_changed: list[str]
+    promises_dropped: list[str]
     bump: Bump
 
 
@@ -81,12 +93,23 @@ def diff(old: Policy, new: Policy) -> Difference:
     """Compare two policies.
 
     Raises:
-        ValueError: an input has no value that both sides can read, so that no refinement exists.
+        ValueError: an input has no value that both sides can read, so that no refinement exists; or the comparison
+            needs more memory or time than the limits of diagrams allow.
     """
+    try:
+        return _compare(old, new)
+    except TooLargeError as error:
+        raise ValueError(f"the versions cannot be compared: {error}") from None
+
+
+def _compare(old: Policy, new: Policy) -> Difference:
     fields = _refinement(old, new)
     space = Diagrams([len(field.values) for field in fields])
     width = len(new.strategies)
-    before, after = (_composed(policy, side, fields, space) for side, policy in enumerate((old, new)))
+    firing = [_composed(policy, side, fields, space) for side, policy in enumerate((old, new))]
+    before, after = (
+        space.combine(policy.strategy_of_row, rows[-1]) for policy, rows in zip((old, new), firing, strict=True)
+    )
     pairs = space.combine(lambda one, other: one * width + other, before, after)
     changes = []
     for pair, cells in space.count(pairs).items():
@@ -102,12 +125,14 @@ def diff(old: Policy, new: Policy) -> Difference:
         if name in other.inputs and _when_unknown(spec) != _when_unknown(other.inputs[name])
     ]
     codes_removed = _without(one.codes, other.codes)
+    dropped = [promise.id for promise in one.promises if promise not in other.promises]
     return Difference(
         from_=old.version,
         to=new.version,
         cells=sum(space.count(pairs).values()),
         changed_cells=sum(change.cells for change in changes),
         changes=changes,
+        code_changes=_code_changes(list(zip((old, new), firing, strict=True)), space),
         codes_added=_without(other.codes, one.codes),
         codes_removed=codes_removed,
         rules_added=_without(_rule_ids(other), _rule_ids(one)),
@@ -115,14 +140,16 @@ def diff(old: Policy, new: Policy) -> Difference:
         inputs_added=_without(other.inputs, one.inputs),
         inputs_removed=_without(one.inputs, other.inputs),
         when_unknown_changed=unknown,
-        bump=_bump(old, new, breaking=bool(changes or unknown or codes_removed)),
+        promises_dropped=dropped,
+        bump=_bump(old, new, breaking=bool(changes or unknown or codes_removed), weaker=bool(dropped)),
     )
 
 
-def _bump(old: Policy, new: Policy, *, breaking: bool) -> Bump:
+def _bump(old: Policy, new: Policy, *, breaking: bool, weaker: bool) -> Bump:
     if breaking:
         return "major"
-    if _substance(old.document) != _substance(new.document):
+    reordered = old.strategies != new.strategies
+    if weaker or reordered or _substance(old.document) != _substance(new.document):
         return "minor"
     return "none" if old.digest == new.digest else "patch"
 
@@ -184,7 +211,8 @@ def _stated_by_all(value: Any, fields: Sequence[CompiledInput]) -> bool:
     return all(value in field.spec.api_values.values() for field in fields)
 
 
-def _composed(policy: Policy, side: int, fields: Sequence[_Refined], space: Diagrams) -> Root:
+def _composed(policy: Policy, side: int, fields: Sequence[_Refined], space: Diagrams) -> list[Root]:
+    """Return per table the rows that fire, over the common refinement."""
     levels = {field.name: level for level, field in enumerate(fields)}
 
     def literal(position: int, labels: frozenset[int]) -> Root:
@@ -192,8 +220,30 @@ def _composed(policy: Policy, side: int, fields: Sequence[_Refined], space: Diag
         bands = fields[level].bands[side] or ()
         return space.among(level, [refined for refined, band in enumerate(bands) if band in labels])
 
-    firing = compose(policy.tables, space, len(policy.inputs), literal)
-    return space.combine(policy.strategy_of_row, firing[-1])
+    return compose(policy.tables, space, len(policy.inputs), literal)
+
+
+def _code_changes(sides: Sequence[tuple[Policy, list[Root]]], space: Diagrams) -> list[CodeChange]:
+    """Count, per code, the cells that get it on one side only."""
+    where = [{code: _given(policy, rows, code, space) for code in policy.document.codes} for policy, rows in sides]
+    changes = []
+    for code in dict.fromkeys((*where[0], *where[1])):
+        before, after = (one.get(code, FALSE) for one in where)
+        if before != after:
+            both = space.count(space.combine(lambda was, now: was * 2 + now, before, after))
+            changes.append(CodeChange(code, both.get(1, 0), both.get(2, 0)))
+    return changes
+
+
+def _given(policy: Policy, firing: Sequence[Root], code: str, space: Diagrams) -> Root:
+    """Return where some fired rule gives a code."""
+    found = FALSE
+    for table, rows in zip(policy.tables, firing, strict=True):
+        giving = frozenset(rule.position for rule in table.rules if code in rule.because)
+        if giving:
+            here = space.combine(giving.__contains__, rows)
+            found = space.choose(here, TRUE, found)
+    return found
 
 
 def _sample(fields: Sequence[_Refined], path: dict[int, int]) -> Profile:

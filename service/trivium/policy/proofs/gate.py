@@ -14,6 +14,7 @@ from trivium.policy.language import texts
 from trivium.policy.language.document import UNMEASURED
 from trivium.policy.language.parser import Path
 from trivium.policy.proofs.cells import shown
+from trivium.policy.proofs.consistency import contradictions
 from trivium.policy.proofs.promises import broken_promises
 
 
@@ -24,10 +25,10 @@ def prove(policy: Policy) -> list[Problem]:
         return problems
     space = Diagrams(policy.diagrams.sizes, onto=policy.diagrams)
     try:
-        proofs = [*_unmeasured(policy, space), *broken_promises(policy, space)]
+        proofs = [*_unmeasured(policy, space), *contradictions(policy, space), *broken_promises(policy, space)]
     except TooLargeError as error:
-        message = f"its promises cannot be proved: {error}; use fewer bands, tables or promises"
-        proofs = [policy.parsed.problem(("promises",), "too-large", message)]
+        message = f"it cannot be proved: {error}; use fewer bands, tables or promises"
+        proofs = [policy.parsed.problem(("tables",), "too-large", message)]
     return [*_strategies(policy), *proofs, *_examples(policy), *texts.check(policy.parsed)]
 
 

@@ -25,11 +25,16 @@ def broken_promises(policy: Policy, space: Diagrams) -> Iterator[Problem]:
 
 Broken = tuple[str, dict[str, str]] | None
 
+_NEVER = "its premise holds in no cell, so it promises nothing"
+
 
 def _implication(policy: Policy, space: Diagrams, promise: Promise) -> Broken:
     wanted = _indexes(policy, promise.then_strategy or ())
+    premise = predicate(policy, space, promise.if_ or {})
+    if premise == FALSE:
+        return _NEVER, {}
     outside = space.combine(lambda strategy: int(strategy not in wanted), policy.root)
-    bad = space.choose(predicate(policy, space, promise.if_ or {}), outside, FALSE)
+    bad = space.choose(premise, outside, FALSE)
     return _refuted(policy, space, bad, "the strategy is another one")
 
 
@@ -38,6 +43,8 @@ def _monotone(policy: Policy, space: Diagrams, promise: Promise) -> Broken:
     level = policy.positions[promise.raising or ""]
     premise = predicate(policy, space, promise.if_ or {})
     field = policy.inputs[level]
+    if premise == FALSE:
+        return _NEVER, {}
     for low, high in zip(field.stated, field.stated[1:], strict=False):
         bad = _both(
             policy,
