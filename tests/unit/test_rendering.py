@@ -136,7 +136,7 @@ def test_plain_objects_are_those_of_the_json() -> None:
 
 # Pages
 
-ODD = "<b>&*_`[x](javascript:alert(1))|# ~$ \x1b[31m\u202e\0 www.example.org"
+ODD = "<b>&*_`[x](javascript:alert(1))|# ~$ www.example.org"
 
 
 def odd_policy() -> Advisor:
@@ -149,7 +149,9 @@ def odd_policy() -> Advisor:
     return Advisor(Served(load_policy(text, "odd.yaml", VOCABULARY), Lifecycle()))
 
 
-PROFILE = Profile(knowledge_need="changing_facts", id=ODD)
+PROFILE = Profile(
+    knowledge_need="changing_facts", id=ODD + "\x1b[31m\u202e\0"
+)  # a policy may not have such characters, an id may
 
 
 class Tags(HTMLParser):
@@ -171,7 +173,7 @@ class Tags(HTMLParser):
 
 
 OURS = {"article", "code", "h2", "h3", "p", "ul", "ol", "li", "strong", "em", "small", "pre"}
-SEEN = "<b>&*_`[x](javascript:alert(1))|# ~$ \N{REPLACEMENT CHARACTER}[31m"
+SEEN = "<b>&*_`[x](javascript:alert(1))|# ~$"
 
 
 def test_nothing_acts_as_markup_in_html() -> None:
@@ -179,6 +181,7 @@ def test_nothing_acts_as_markup_in_html() -> None:
     assert page.tags <= OURS
     assert page.attributes == {"class"}
     assert page.said.count(SEEN) >= 4  # strategy, phrase, question and id
+    assert "\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}" in page.said
 
 
 def test_nothing_acts_as_markup_in_markdown() -> None:

@@ -88,6 +88,8 @@ def fill(text: Text, say: Callable[[Slot], str], *, clause: bool = False) -> str
         say: what to say for a slot.
         clause: whether the text becomes a part of a sentence; else a slot that begins it begins with a capital.
     """
+    if len(text) == 1 and isinstance(text[0], str):  # as most are
+        return text[0]
     filled = ""
     for part in text:
         if isinstance(part, str):
