@@ -18,6 +18,7 @@ from trivium.explanation import Explanation, Facts
 from trivium.policy import ServedPolicy
 from trivium.policy.engine.compiled import Known
 from trivium.policy.engine.diagram import Cell
+from trivium.policy.engine.flips import LISTED
 from trivium.prices import nearest_models
 from trivium.profile import FIELDS, NUMBERS, PAYBACK, Profile, canonical
 from trivium.recommendation import Caution, PolicyReference, Recommendation
@@ -101,15 +102,17 @@ class Advisor:
         """Return the fields that are given and that this policy does not read."""
         return [name for name in self._unread if getattr(profile, name) is not None]
 
-    def advise(self, cell: Cell, known: Known, facts: Facts) -> Recommendation:
+    def advise(self, cell: Cell, known: Known, facts: Facts, *, nearest: bool = False) -> Recommendation:
         """Work out a recommendation.
 
         Args:
             cell: the band of every input.
             known: which of them the profile states.
             facts: what else to show of the profile.
+            nearest: whether the nearest paths and risks to each strategy are enough, as they are for all but the full
+                view; the others are counted.
         """
-        return Explanation(self.policy, self._wording, cell, known, facts).recommendation(
+        return Explanation(self.policy, self._wording, cell, known, facts, 1 if nearest else LISTED).recommendation(
             self.reference, self._deprecation
         )
 

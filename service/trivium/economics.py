@@ -391,8 +391,8 @@ def _clause(
 ) -> str:
     """Say when training pays back, as a clause."""
     if payback is None:
-        verb = "is" if len(missing) == 1 else "are"
-        return f"it is not known when training would pay back, because {', '.join(missing)} {verb} missing"
+        names, verb = ", ".join(f"`{name}`" for name in missing), "is" if len(missing) == 1 else "are"
+        return f"it is not known when training would pay back, because {names} {verb} missing"
     if months is None:
         return "training never pays back, because it saves no money"
     shown = f"{months:,.0f}" if months >= _ROUNDED else f"{months.quantize(Decimal('0.1'), ROUND_DOWN):,}"

@@ -6,20 +6,23 @@ phrase of the band it is in, marked where that band is assumed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from trivium import recommendation as shown
 from trivium.economics import Economics
-from trivium.policy import OpenQuestion, Policy, flips, sufficient_reason, unknowns
+from trivium.pages import joined
+from trivium.policy import Changes, OpenQuestion, Policy, paths_and_risks, sufficient_reason, unknowns
 from trivium.policy.engine.compiled import CompiledInput, Known
 from trivium.policy.engine.diagram import Cell
+from trivium.policy.engine.flips import LISTED
 from trivium.policy.engine.tables import FiredRule, holds
 from trivium.policy.language import texts
 from trivium.policy.language.document import UNMEASURED
 from trivium.policy.language.texts import Slot, Text
 from trivium.profile import DERIVED, PAYBACK
 from trivium.recommendation import (
+    Basis,
     Caution,
     Flip,
     LeverVerdict,
@@ -61,9 +64,12 @@ class Explanation:
         cell: the band of every input.
         known: which of them are stated.
         facts: what else to show of the profile.
+        listed: most paths, and most risks, to list per strategy; the others are counted.
     """
 
-    def __init__(self, policy: Policy, wording: Wording, cell: Cell, known: Known, facts: Facts) -> None:
+    def __init__(
+        self, policy: Policy, wording: Wording, cell: Cell, known: Known, facts: Facts, listed: int = LISTED
+    ) -> None:
         self.policy = policy
         self.wording = wording
         self.cell = cell
@@ -72,12 +78,16 @@ class Explanation:
         self.state, self.fired = self.policy.state(cell)
         self.open = unknowns(self.policy, cell, known)
         self.because = sufficient_reason(self.policy, cell, known)
+        self.decisive = frozenset(self.because)
+        self.basis: list[Basis] = ["stated" if given else "assumed" for given in known]
+        self.changes = paths_and_risks(self.policy, cell, known, listed)
         self.holding = [
             list(_holding(table.rules, rule, self.state))
             for table, rule in zip(self.policy.tables, self.fired, strict=True)
         ]
         self.reasons = self._reasons()
         self.verdicts = {name: self._verdict(name) for name in self.policy.document.levers}
+        self.why: dict[tuple[str, Kind], list[str]] = {}
 
     def recommendation(self, reference: PolicyReference, cautions: Sequence[Caution]) -> Recommendation:
         """Put the recommendation together.
@@ -87,7 +97,6 @@ class Explanation:
             cautions: what to say of the policy itself.
         """
         policy, wording, facts = self.policy, self.wording, self.facts
-        paths, risks = self._flips()
         sources = dict.fromkeys(source for reason in self.reasons for source in reason.sources)
         return Recommendation(
             strategy=policy.tables[-1].outcomes[self.state[-1]],
@@ -97,9 +106,9 @@ class Explanation:
             levers={name: self._lever(name) for name in policy.document.levers},
             rationale=self.reasons,
             steps=self._plan(),
-            paths=paths,
-            risks=risks,
-            margin=min((len(flip.changes) for flip in (*paths, *risks)), default=None),
+            paths=self._paths(),
+            risks=self._risks(),
+            margin=self.changes.margin,
             questions=[self._question(asked) for asked in self.open.questions],
             reachable=self._named(self.open.reachable),
             assumptions=[
@@ -124,18 +133,18 @@ class Explanation:
             ignored_inputs=facts.ignored,
             sources=[wording.citations[source] for source in sources],
             labels=wording.labels,
-            more=shown.More(),
+            more=shown.More(paths=self.changes.more_paths, risks=self.changes.more_risks),
         )
 
     # Words
 
-    def _fill(self, text: Text) -> str:
-        return texts.fill(text, self._say)
+    def _fill(self, text: Text, *, clause: bool = False) -> str:
+        return texts.fill(text, self._say, clause=clause)
 
     def _say(self, slot: Slot) -> str:
         """Return the phrase of an input's band, marked where it is assumed; or why a verdict is as it is."""
         if slot.kind == "why":
-            return _joined(self._why(slot.name, "short")) or self._first_message(slot.name)
+            return joined(self._why(slot.name, "short")) or self._first_message(slot.name)
         position = self.policy.positions[slot.name]
         said = self._phrase(position, self.cell[position])
         return said if self.known[position] or self._unmeasured(position) else said + ASSUMED
@@ -156,7 +165,7 @@ class Explanation:
         parts = [] if any(self.known) else ["Nothing is known about this use case yet."]
         parts.append(self._fill(statement))
         economics = self.facts.economics
-        if economics is not None and economics.says not in parts[-1] and economics.payback is not None:
+        if economics is not None and economics.says.lower() not in parts[-1].lower():
             parts.append(f"{texts.capitalized(economics.says)}.")
         said = " ".join(parts).lower()
         asked = [question.position for question in self.open.questions]
@@ -164,9 +173,9 @@ class Explanation:
         left = [position for position in assumed if self._phrase(position, self.cell[position]).lower() not in said]
         left = left[:MOST_CLAUSES]
         if clauses := [f"that {self._phrase(at, self.cell[at])}" for at in left if not self._unmeasured(at)]:
-            parts.append(f"This assumes {_joined(clauses)}.")
+            parts.append(f"This assumes {joined(clauses)}.")
         if clauses := [self._phrase(at, self.cell[at]) for at in left if self._unmeasured(at)]:
-            parts.append(f"{texts.capitalized(_joined(clauses))}.")
+            parts.append(f"{texts.capitalized(joined(clauses))}.")
         return " ".join(parts)
 
     # What the answer rests on
@@ -187,7 +196,7 @@ class Explanation:
         says = self._phrase(position, self.cell[position])
         if name in DERIVED and self.known[position]:
             says += f" (computed from {', '.join(f'`{one}`' for one in DERIVED[name])})"
-        return shown.Premise(name, self._value(position), "stated" if self.known[position] else "assumed", says)
+        return shown.Premise(name, self._value(position), self.basis[position], says)
 
     def _value(self, position: int) -> Any:
         """Return the value given, else the one assumed; None for a number that is not known, and where nothing is."""
@@ -221,15 +230,16 @@ class Explanation:
         """Make a reason; that of a rule without a condition, or of none on inputs, rests on what its message says."""
         code, message = self.policy.document.codes[name], self.wording.codes[name].message
         positions = sorted(rests_on or {self.policy.positions[slot.name] for slot in texts.slots(message)})
+        inputs: dict[str, Basis] = {self.policy.inputs[at].name: self.basis[at] for at in positions}
         return Reason(
             code=name,
             lever=code.lever,
             effect=code.effect,
             message=self._fill(message),
-            decisive=any(position in self.because for position in positions),
-            basis="stated" if all(self.known[position] for position in positions) else "assumed",
+            decisive=not self.decisive.isdisjoint(positions),
+            basis="assumed" if "assumed" in inputs.values() else "stated",
             rule=rule,
-            inputs={self.policy.inputs[at].name: "stated" if self.known[at] else "assumed" for at in positions},
+            inputs=inputs,
             sources=code.source,
         )
 
@@ -266,15 +276,18 @@ class Explanation:
         An adopted lever is supported by reasons; else the rules of its table say what stands against it, and where such
         a rule says nothing itself, those of the tables that it reads.
         """
+        if (lever, kind) in self.why:
+            return self.why[lever, kind]
         table = self.policy.document.levers[lever].table
         if self.verdicts[lever] == "adopt" or table is None:
             names: Iterable[str] = (one.code for one in self.reasons if one.lever == lever and one.effect == "supports")
             found = [text for name in names if (text := getattr(self.wording.codes[name], kind)) is not None]
         else:
             found = list(self._against(lever, self.policy.positions[table], kind))
-        said = [texts.fill(text, self._say, clause=kind == "short") for text in found]
+        said = [self._fill(text, clause=kind == "short") for text in found]
         few = MOST_CLAUSES if self.verdicts[lever] in {"adopt", "later", "blocked"} else MOST_CLAUSES - 1
-        return list(dict.fromkeys(said))[:few]
+        self.why[lever, kind] = list(dict.fromkeys(said))[:few]
+        return self.why[lever, kind]
 
     def _against(self, lever: str, position: int, kind: Kind) -> Iterator[Text]:
         count = len(self.cell)
@@ -295,15 +308,20 @@ class Explanation:
     # What to do, what would change the answer, and what to ask
 
     def _plan(self) -> list[PlannedStep]:
-        """List the steps by phase; an answer that rests on an assumption starts with checking it."""
+        """List the steps by phase; an answer that rests on an assumption starts with checking it.
+
+        Where a step is to do just that, it comes first; else the check that belongs to the input is put there.
+        """
         plan = [
             PlannedStep(step.phase, step.lever, self._fill(action), self._fill(done_when))
             for when, step, action, done_when in self.wording.steps
             if holds(when, self.state)
         ]
         if len(self.open.reachable) > 1:
-            check = self.wording.checks[self.open.questions[0].position]
-            plan.insert(0, PlannedStep("now", None, *map(self._fill, check)))
+            action, done_when = map(self._fill, self.wording.checks[self.open.questions[0].position])
+            same = next((step for step in plan if step.action == action), None)
+            first = same or PlannedStep("now", None, action, done_when)
+            plan = [first, *(step for step in plan if step is not same)]
         return sorted(plan, key=lambda step: ("now", "next", "later").index(step.phase))
 
     def _question(self, asked: OpenQuestion) -> shown.Question:
@@ -322,16 +340,22 @@ class Explanation:
             ],
         )
 
-    def _flips(self) -> tuple[list[Flip], list[Flip]]:
-        """Return the paths and the risks."""
-        paths: list[Flip] = []
-        risks: list[Flip] = []
-        for flip in flips(self.policy, self.cell):
-            assumed = any(not self.known[position] for position, _ in flip.targets)
-            why: Why = "action" if flip.by_action else "assumption" if assumed else "circumstance"
-            made = Flip(self.policy.strategies[flip.strategy], [self._change(*target) for target in flip.targets], why)
-            (paths if why == "action" else risks).append(made)
-        return paths, risks
+    def _paths(self) -> list[Flip]:
+        return [self._flip(changes, "action") for changes in self.changes.paths]
+
+    def _risks(self) -> list[Flip]:
+        """Return what would overturn the answer; a set in which anything is assumed is told as a wrong assumption."""
+        return [
+            self._flip(
+                changes,
+                "circumstance" if all(self.known[position] for position, _ in changes.targets) else "assumption",
+            )
+            for changes in self.changes.risks
+        ]
+
+    def _flip(self, changes: Changes, why: Why) -> Flip:
+        changed = [self._change(position, band) for position, band in changes.targets]
+        return Flip(self.policy.strategies[changes.strategy], changed, why)
 
     def _change(self, position: int, band: int) -> shown.Change:
         field = self.policy.inputs[position]
@@ -349,14 +373,22 @@ class Explanation:
 def _holding(rules: Sequence[FiredRule], fired: FiredRule, state: Sequence[int]) -> Iterator[FiredRule]:
     """Yield the rule that fired, then those that would have fired without it and say the same.
 
-    They end where a rule with another outcome holds. A rule without a condition is no further reason.
+    They end where a rule with another outcome holds. One that holds wherever one before it does is no further reason.
     """
+    told = [dict(fired.condition)]
     yield fired
     for rule in rules[fired.position + 1 :]:
-        if rule.condition and holds(rule.condition, state):
+        if holds(rule.condition, state):
             if rule.outcome != fired.outcome:
                 return
-            yield rule
+            if not any(_implied(rule, condition) for condition in told):
+                told.append(dict(rule.condition))
+                yield rule
+
+
+def _implied(rule: FiredRule, condition: Mapping[int, frozenset[int]]) -> bool:
+    """Say whether a rule holds wherever a condition does."""
+    return all(position in condition and condition[position] <= labels for position, labels in rule.condition)
 
 
 _EFFECTS = ("supports", "informs", "opposes", "blocks")
@@ -364,13 +396,6 @@ _EFFECTS = ("supports", "informs", "opposes", "blocks")
 
 def _importance(reason: Reason) -> tuple[bool, int, bool]:
     return not reason.decisive, _EFFECTS.index(reason.effect), reason.basis == "assumed"
-
-
-def _joined(clauses: Sequence[str]) -> str:
-    """Join clauses as a list in a sentence."""
-    if len(clauses) < 2:  # noqa: PLR2004 - nothing to join
-        return "".join(clauses)
-    return f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
 
 
 def _range(field: CompiledInput, band: int) -> shown.NumberRange:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import html as html_library
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 
 if TYPE_CHECKING:  # the recommendation shows itself as a page, so it imports this module
     from trivium.economics import Economics
-    from trivium.recommendation import Flip, Labels, Question, Recommendation
+    from trivium.recommendation import Flip, Labels, Recommendation
 
 
 class Item(NamedTuple):
@@ -93,7 +93,7 @@ def html(made: Recommendation, command: str = "") -> str:
         parts.append(f"<{kind}>{items}</{kind}>")
     parts.append(f"<p><small>{_html(page.footer)}</small></p>")
     if page.command:
-        parts.append(f"<pre>{_html(page.command)}</pre>")
+        parts.append(f"<pre>{html_library.escape(_plain(page.command))}</pre>")
     return f'<article class="trivium">{"".join(parts)}</article>\n'
 
 
@@ -111,7 +111,9 @@ def _sections(made: Recommendation) -> Iterator[Section]:
         "Not adopted",
         tuple(
             Item(
-                " ".join(filter(None, [lever.why_not, f"It opens: {lever.opens}" if lever.opens else ""])),
+                " ".join(
+                    filter(None, [lever.why_not, f"What would change that: {lever.opens}" if lever.opens else ""])
+                ),
                 f"{levers[name]} ({lever.verdict.replace('_', ' ')}):",
             )
             for name, lever in made.levers.items()
@@ -123,11 +125,11 @@ def _sections(made: Recommendation) -> Iterator[Section]:
         yield Section(title, tuple(steps), numbered=True)
     if made.economics is not None:
         yield Section("Money", tuple(_money(made.economics)))
-    yield Section("What you can do to get elsewhere", tuple(_flips(made.paths, labels)))
+    yield Section("What you can do to change this", tuple(_flips(made.paths, labels)))
     yield Section("What would overturn this", tuple(_flips(made.risks, labels)))
-    yield Section("Ask next", tuple(_questions(made.questions, labels)), numbered=True)
+    yield Section("Ask next", tuple(_questions(made, labels)), numbered=True)
     yield Section("Ask again when", tuple(Item(event) for event in made.recheck_when))
-    ignored = ", ".join(made.ignored_inputs)
+    ignored = ", ".join(f"`{name}`" for name in made.ignored_inputs)
     yield Section("Not read by this policy", (Item(ignored),) if ignored else ())
     if more := sum(getattr(made.more, name) for name in ("rationale", "steps", "paths", "risks", "questions")):
         yield Section("More", (Item(f"The full view has {more} more entries."),))
@@ -141,18 +143,30 @@ def _labels(made: Recommendation) -> Labels:
 
 def _flips(flips: Iterable[Flip], labels: dict[str, str]) -> Iterator[Item]:
     for flip in flips:
-        changes = " and ".join(change.says for change in flip.changes)
+        changes = joined([change.says for change in flip.changes])
         note = "" if flip.why == "action" else flip.why
         yield Item(f"if {changes}", f"{labels[flip.strategy]}:", note)
 
 
-def _questions(questions: Iterable[Question], labels: dict[str, str]) -> Iterator[Item]:
-    for asked in questions:
+def _questions(made: Recommendation, labels: dict[str, str]) -> Iterator[Item]:
+    for asked in made.questions:
         answers = "; ".join(
-            f"{_shown(answer.value)}: {' or '.join(labels[strategy] for strategy in answer.reachable)}"
+            f"{_shown(answer.value)}: {_left_open(answer.reachable, made.reachable, labels)}"
             for answer in asked.answers
         )
-        yield Item(asked.question, note=f"{answers} ({asked.input})")
+        yield Item(f"{asked.question} (`{asked.input}`)", note=f"{answers}.")
+
+
+def _left_open(reachable: list[str], before: list[str], labels: dict[str, str]) -> str:
+    """Say what an answer leaves open, of what is open without it."""
+    return "all still open" if reachable == before else " or ".join(labels[strategy] for strategy in reachable)
+
+
+def joined(clauses: Sequence[str]) -> str:
+    """Join clauses as a list in a sentence."""
+    if len(clauses) < 2:  # noqa: PLR2004 - nothing to join
+        return "".join(clauses)
+    return f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
 
 
 def _money(economics: Economics) -> Iterator[Item]:
@@ -166,11 +180,11 @@ def _money(economics: Economics) -> Iterator[Item]:
     if economics.upfront is not None:
         yield Item(_usd(economics.upfront), "upfront:")
     yield Item(_sentence(economics.says))
-    assumed = ", ".join(f"{one.field} = {one.value:,}" for one in economics.assumptions)
+    assumed = ", ".join(f"`{one.field}` {one.value:,}" for one in economics.assumptions)
     if assumed:
         yield Item(assumed, "assumed:")
     if economics.missing:
-        yield Item(", ".join(economics.missing), "missing:")
+        yield Item(", ".join(f"`{name}`" for name in economics.missing), "missing:")
 
 
 def _usd(money: Decimal) -> str:
@@ -195,7 +209,8 @@ def _sentence(clause: str) -> str:
 _UNSEEN = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&!$])")
 _STARTS_A_BLOCK = re.compile(r"^(\s*)([-+=]|\d+[.)])", re.MULTILINE)
-_AUTOLINK = re.compile(r"(https?|www)(?=[:.])", re.IGNORECASE)
+_CODE = re.compile(r"`([A-Za-z_][\w.]*)`")
+"""A name between backticks, which is shown as code; all other backticks are text."""
 
 
 def _plain(text: str) -> str:
@@ -203,11 +218,14 @@ def _plain(text: str) -> str:
 
 
 def _markdown(text: str) -> str:
-    """Escape a text for one line of Markdown."""
-    text = re.sub(r"\s+", " ", _plain(text)).strip()
-    text = _MARKUP.sub(r"\\\1", text)
-    return _STARTS_A_BLOCK.sub(lambda match: f"{match[1]}{match[2][:-1]}\\{match[2][-1]}", text)
+    """Write a text on one line of Markdown."""
+    parts = _CODE.split(re.sub(r"\s+", " ", _plain(text)).strip())
+    parts[::2] = [_MARKUP.sub(r"\\\1", part) for part in parts[::2]]
+    parts[1::2] = [f"`{name}`" for name in parts[1::2]]
+    return _STARTS_A_BLOCK.sub(lambda match: f"{match[1]}{match[2][:-1]}\\{match[2][-1]}", "".join(parts))
 
 
 def _html(text: str) -> str:
-    return html_library.escape(_plain(text))
+    parts = [html_library.escape(part) for part in _CODE.split(_plain(text))]
+    parts[1::2] = [f"<code>{name}</code>" for name in parts[1::2]]
+    return "".join(parts)

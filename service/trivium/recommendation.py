@@ -19,14 +19,14 @@ Basis: TypeAlias = Annotated[Literal["stated", "assumed"], Meta(title="Basis")]
 Says: TypeAlias = Annotated[str, Meta(description="The value in words: a clause, such as `answers need facts`.")]
 
 
-class NumberRange(msgspec.Struct, frozen=True):
+class NumberRange(msgspec.Struct, frozen=True, gc=False):
     """Numbers from `at_least` up, and under `below`; null where there is no such limit."""
 
     at_least: int | float | None
     below: int | float | None
 
 
-class Citation(msgspec.Struct, frozen=True):
+class Citation(msgspec.Struct, frozen=True, gc=False):
     """A source that reasons rest on."""
 
     id: str
@@ -35,7 +35,7 @@ class Citation(msgspec.Struct, frozen=True):
     url: str | None
 
 
-class Premise(msgspec.Struct, frozen=True):
+class Premise(msgspec.Struct, frozen=True, gc=False):
     """An input that the answer, or a reason, rests on."""
 
     input: Annotated[str, Meta(description="The profile's field.")]
@@ -46,7 +46,7 @@ class Premise(msgspec.Struct, frozen=True):
     says: Says
 
 
-class Reason(msgspec.Struct, frozen=True):
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """A rationale code, with what it rests on."""
 
     code: str
@@ -55,7 +55,7 @@ class Reason(msgspec.Struct, frozen=True):
     message: str
     decisive: Annotated[bool, Meta(description="Whether it rests on an input of `because`.")]
     basis: Annotated[Basis, Meta(description="`assumed` when an input it rests on is assumed.")]
-    rule: Annotated[str, Meta(description="The rule of the policy that gives it: `table/rule`.")]
+    rule: Annotated[str | None, Meta(description="The rule that gives it, `table/rule`, in the full view; else null.")]
     inputs: Annotated[
         dict[str, Basis],
         Meta(description="The inputs that its rule's condition names: field to `stated` or `assumed`."),
@@ -63,7 +63,7 @@ class Reason(msgspec.Struct, frozen=True):
     sources: Annotated[list[str], Meta(description="Ids of the sources it rests on, in the full view.")]
 
 
-class LeverVerdict(msgspec.Struct, frozen=True):
+class LeverVerdict(msgspec.Struct, frozen=True, gc=False):
     """The verdict on a lever, and why."""
 
     verdict: Verdict
@@ -72,7 +72,7 @@ class LeverVerdict(msgspec.Struct, frozen=True):
     opens: Annotated[str | None, Meta(description="What would open it; null when it is adopted.")]
 
 
-class PlannedStep(msgspec.Struct, frozen=True):
+class PlannedStep(msgspec.Struct, frozen=True, gc=False):
     """Something to do, with the sign by which it is known to be done."""
 
     phase: Phase
@@ -81,7 +81,7 @@ class PlannedStep(msgspec.Struct, frozen=True):
     done_when: str
 
 
-class Change(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+class Change(msgspec.Struct, frozen=True, gc=False, rename={"from_": "from"}):
     """One changed input of a flip."""
 
     input: Annotated[str, Meta(description="The profile's field.")]
@@ -90,7 +90,7 @@ class Change(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     says: Says
 
 
-class Flip(msgspec.Struct, frozen=True):
+class Flip(msgspec.Struct, frozen=True, gc=False):
     """A smallest set of changes that leads to another strategy."""
 
     strategy: Annotated[str, Meta(description="The strategy it leads to.")]
@@ -101,7 +101,7 @@ class Flip(msgspec.Struct, frozen=True):
     ]
 
 
-class QuestionAnswer(msgspec.Struct, frozen=True):
+class QuestionAnswer(msgspec.Struct, frozen=True, gc=False):
     """A possible answer to a question, and what it leaves open."""
 
     says: Says
@@ -110,7 +110,7 @@ class QuestionAnswer(msgspec.Struct, frozen=True):
     settles: Annotated[bool, Meta(description="Whether only one strategy is left.")]
 
 
-class Question(msgspec.Struct, frozen=True):
+class Question(msgspec.Struct, frozen=True, gc=False):
     """An unknown input whose value can change the strategy."""
 
     input: Annotated[str, Meta(description="The profile's field.")]
@@ -118,7 +118,7 @@ class Question(msgspec.Struct, frozen=True):
     answers: list[QuestionAnswer]
 
 
-class Assumption(msgspec.Struct, frozen=True):
+class Assumption(msgspec.Struct, frozen=True, gc=False):
     """An input that was not given, and what was assumed for it."""
 
     input: str
@@ -126,7 +126,7 @@ class Assumption(msgspec.Struct, frozen=True):
     says: Says
 
 
-class PolicyReference(msgspec.Struct, frozen=True):
+class PolicyReference(msgspec.Struct, frozen=True, gc=False):
     """The policy that decided."""
 
     name: str
@@ -135,21 +135,21 @@ class PolicyReference(msgspec.Struct, frozen=True):
     status: PolicyStatus
 
 
-class Caution(msgspec.Struct, frozen=True):
+class Caution(msgspec.Struct, frozen=True, gc=False):
     """A contradiction in the profile, a name that is not known, or a deprecated policy."""
 
     code: str
     message: str
 
 
-class Labels(msgspec.Struct, frozen=True):
+class Labels(msgspec.Struct, frozen=True, gc=False):
     """What strategies and levers are called in the policy."""
 
     strategies: dict[str, str]
     levers: dict[str, str]
 
 
-class More(msgspec.Struct, frozen=True):
+class More(msgspec.Struct, frozen=True, gc=False):
     """How many entries of each list the full view has beyond those listed."""
 
     rationale: int = 0
@@ -177,7 +177,7 @@ DecisionId: TypeAlias = Annotated[str, Meta(description="Equal for equal profile
 OwnId: TypeAlias = Annotated[str | None, Meta(description="The profile's own id.")]
 
 
-class BriefRecommendation(msgspec.Struct, frozen=True):
+class BriefRecommendation(msgspec.Struct, frozen=True, gc=False):
     """Which approach to use, and what that hangs on."""
 
     strategy: Strategy
@@ -192,7 +192,7 @@ class BriefRecommendation(msgspec.Struct, frozen=True):
     id: OwnId
 
 
-class Recommendation(msgspec.Struct, frozen=True):
+class Recommendation(msgspec.Struct, frozen=True, gc=False):
     """Which approach to use, why, what to do first, and what would change the answer."""
 
     strategy: Strategy
@@ -235,7 +235,13 @@ class Recommendation(msgspec.Struct, frozen=True):
         """Return what matters most."""
         because = {one.input: one.basis for one in self.because}
         return BriefRecommendation(
-            self.strategy, self.status, self.summary, because, self.policy, self.decision_id, self.id
+            self.strategy,
+            self.status,
+            self.summary,
+            because,
+            self.policy,
+            self.decision_id,
+            self.id,
         )
 
     def standard(self) -> Recommendation:
@@ -250,7 +256,10 @@ class Recommendation(msgspec.Struct, frozen=True):
             "assumptions": [],
             "recheck_when": self.recheck_when[: MOST["recheck_when"]],
         }
-        more = {name: len(getattr(self, name)) - len(cut[name]) for name in More.__struct_fields__}  # type: ignore[arg-type]  # all have lengths
+        more = {
+            name: getattr(self.more, name) + len(getattr(self, name)) - len(kept)  # type: ignore[arg-type]  # all are lists
+            for name, kept in cut.items()
+        }
         levers = _shown_with(self.levers, reasons)
         return msgspec.structs.replace(self, **cut, levers=levers, sources=[], labels=None, more=More(**more))
 
@@ -292,7 +301,7 @@ class Recommendation(msgspec.Struct, frozen=True):
         return f"<Recommendation {self.strategy}, {self.status}, because of {because or 'nothing'}>"
 
 
-MOST = {"rationale": 2, "steps": 3, "flips": 2, "questions": 1, "recheck_when": 1}
+MOST = {"rationale": 2, "steps": 3, "flips": 4, "questions": 1, "recheck_when": 1}
 """Most entries of each list in the standard view."""
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -308,17 +317,18 @@ def _telling(reasons: list[Reason]) -> list[Reason]:
             told.update(reason.inputs)
             kept.append(reason)
     kept = kept[: MOST["rationale"]] or reasons[:1]
-    return [msgspec.structs.replace(reason, sources=[]) for reason in kept]
+    return [msgspec.structs.replace(reason, rule=None, sources=[]) for reason in kept]
 
 
 def _nearest(flips: list[Flip]) -> list[Flip]:
-    """Return the nearest flip to each strategy, then the next nearest, without those that only add to another one."""
-    changes = [frozenset(change.input for change in flip.changes) for flip in flips]
-    plain = [flip for flip, own in zip(flips, changes, strict=True) if not any(other < own for other in changes)]
+    """Return the nearest flip to each strategy, without those that only add changes to another one of them."""
     first: dict[str, Flip] = {}
-    for flip in plain:
+    for flip in flips:
         first.setdefault(flip.strategy, flip)
-    return [*first.values(), *(flip for flip in plain if flip is not first[flip.strategy])][: MOST["flips"]]
+    changes = [frozenset([change.input for change in flip.changes]) for flip in first.values()]
+    return [
+        flip for flip, own in zip(first.values(), changes, strict=True) if not any(other < own for other in changes)
+    ][: MOST["flips"]]
 
 
 def _shown_with(levers: dict[str, LeverVerdict], reasons: list[Reason]) -> dict[str, LeverVerdict]:

@@ -115,7 +115,7 @@ class Renderer:
             economics=None,
             cautions=(),
         )
-        made = advisor.advise(cell, known, facts)
+        made = advisor.advise(cell, known, facts, nearest=view != "full")
         pieces = encode(made.view(view)).split(b"\0")
         holes = [(position, pieces[position].decode()) for position in range(1, len(pieces), 2)]
         return _Template(pieces, holes, _outcome_of(made))

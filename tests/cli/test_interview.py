@@ -64,7 +64,7 @@ def test_why_it_is_asked_and_how_to_find_out_is_told_and_it_is_asked_again(invok
     said = invoke("interview", "--policy", "1", stdin="?\nnone\n").stderr
     assert "It decides between: Prompt engineering, Retrieval (RAG), Fine-tuning, Retrieval and fine-tuning\n" in said
     assert "To find out: For twenty real requests, note which document" in said
-    assert "Done when: It is known whether documents are needed and how often they change.\n" in said
+    assert "Done when: The documents, and how often they change, are known.\n" in said
     assert answers(said) == {"knowledge_need": "none"}
     assert asked(said) == ["knowledge_need", "prompt_maturity"]
 

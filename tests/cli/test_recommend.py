@@ -74,7 +74,7 @@ def test_what_is_not_known_is_asked_and_said(invoke: Invoke) -> None:
     for part in (
         "Prompt engineering - provisional",
         "There are fewer than 500 labeled examples. stated",
-        "Ask next 1 Do good answers need facts from your documents, and do those facts change?",
+        "Ask next 1 Do answers need facts from your documents, and do those change?",
         "Not read by this policy • knowledge_tokens",
         "id x[red]\N{REPLACEMENT CHARACTER}[31m",
     ):

@@ -11,6 +11,7 @@ import pytest
 import trivium
 from trivium.policy.language.document import Document, Promise
 from trivium.policy.language.parser import parse
+from trivium.policy.language.texts import compile_text, fill
 
 
 FRAMEWORK, REFINED = "1.0.0", "2.0.0"
@@ -299,7 +300,7 @@ EVIDENCE = {
         {"HIGH_VOLUME", "compute-payback"},
         READY | {"requests_per_day": 20_000, "prompt_tokens": 2000},
         "fine_tuning",
-        {"costs": COSTS},
+        {"requests_per_day": 100},
     ),
     "L9 pays": Claim(
         {"PAYS_BACK", "prices-change"},
@@ -433,10 +434,15 @@ def document(version: str) -> Document:
 def seen(version: str, profile: Profile) -> set[str]:
     """Return the codes, and the ids of the steps and events, in the recommendation for a profile."""
     made = trivium.recommend(profile, policy=version)
-    steps = {(step.action, step.done_when): step.id for step in document(version).steps}
-    events = {recheck.event: recheck.id for recheck in document(version).recheck}
+    steps = {(plain(version, step.action), plain(version, step.done_when)): step.id for step in document(version).steps}
+    events = {plain(version, recheck.event): recheck.id for recheck in document(version).recheck}
     told = {steps[step.action, step.done_when] for step in made.steps if step.lever is not None}
     return told | {events[event] for event in made.recheck_when} | {reason.code for reason in made.rationale}
+
+
+def plain(version: str, written: str) -> str:
+    """Return a text that is the same for every profile, its placeholders filled."""
+    return fill(compile_text(written, document(version).inputs), lambda slot: f"<{slot.name}>")
 
 
 def sources(version: str) -> dict[str, list[str]]:

@@ -92,8 +92,8 @@ def casebook() -> list[Recommendation]:
 
 def test_views_are_as_short_as_they_should_be() -> None:
     sizes = {view: [len(made.to_json(view)) for made in casebook()] for view in VIEWS}
-    assert statistics.median(sizes["brief"]) < 1000
-    assert statistics.median(sizes["standard"]) < 4000
+    assert statistics.median(sizes["brief"]) < 1024
+    assert statistics.median(sizes["standard"]) < 4096
 
 
 @given(profiles)
@@ -102,6 +102,7 @@ def test_the_standard_view_is_the_full_one_cut(profile: Profile) -> None:
     full = RENDERER.advisor.recommend(profile)
     made = full.standard()
     assert made.labels is None
+    assert made.policy == full.policy
     for name in ("steps", "questions", "recheck_when"):
         assert getattr(made, name) == getattr(full, name)[: MOST[name]]
     for name in ("paths", "risks"):
@@ -112,7 +113,7 @@ def test_the_standard_view_is_the_full_one_cut(profile: Profile) -> None:
     ]
     for name in made.more.__struct_fields__:
         assert getattr(made.more, name) == len(getattr(full, name)) - len(getattr(made, name))
-    kept = ("strategy", "status", "summary", "because", "margin", "reachable", "economics", "policy", "warnings")
+    kept = ("strategy", "status", "summary", "because", "margin", "reachable", "economics", "warnings")
     assert all(getattr(made, name) == getattr(full, name) for name in kept)
 
 
@@ -134,7 +135,7 @@ def test_plain_objects_are_those_of_the_json() -> None:
 
 # Pages
 
-ODD = "<b>&*_`[x](javascript:alert(1))|# ~$ \x1b[31m\u202e\0 www.example.org"
+ODD = "<b>&*_`[x](javascript:alert(1))|# ~$ www.example.org"
 
 
 def odd_policy() -> Advisor:
@@ -147,7 +148,9 @@ def odd_policy() -> Advisor:
     return Advisor(ServedPolicy(load_policy(text, "odd.yaml", VOCABULARY), Lifecycle()))
 
 
-PROFILE = Profile(knowledge_need="changing_facts", id=ODD)
+PROFILE = Profile(
+    knowledge_need="changing_facts", id=ODD + "\x1b[31m\u202e\0"
+)  # a policy may not have such characters, an id may
 
 
 class Tags(HTMLParser):
@@ -165,11 +168,11 @@ class Tags(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
     def handle_data(self, data: str) -> None:
-        self.said += data
+        self.said += f"{data} "
 
 
-OURS = {"article", "h2", "h3", "p", "ul", "ol", "li", "strong", "em", "small", "pre"}
-SEEN = "<b>&*_`[x](javascript:alert(1))|# ~$ \N{REPLACEMENT CHARACTER}[31m"
+OURS = {"article", "code", "h2", "h3", "p", "ul", "ol", "li", "strong", "em", "small", "pre"}
+SEEN = "<b>&*_`[x](javascript:alert(1))|# ~$"
 
 
 def test_nothing_acts_as_markup_in_html() -> None:
@@ -177,6 +180,7 @@ def test_nothing_acts_as_markup_in_html() -> None:
     assert page.tags <= OURS
     assert page.attributes == {"class"}
     assert page.said.count(SEEN) >= 4  # strategy, phrase, question and id
+    assert "\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}" in page.said
 
 
 def test_nothing_acts_as_markup_in_markdown() -> None:
@@ -184,7 +188,7 @@ def test_nothing_acts_as_markup_in_markdown() -> None:
     assert "\x1b" not in page
     assert "\0" not in page
     html = Tags(MarkdownIt("gfm-like", {"linkify": False}).render(page))
-    assert html.tags <= OURS | {"sub", "code"}
+    assert html.tags <= OURS | {"sub"}
     assert html.attributes == set()
     assert html.said.count(SEEN) >= 4
 

@@ -36,7 +36,7 @@ Text: TypeAlias = tuple[str | Slot, ...]
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _FORM = re.compile(r"([a-z][a-z0-9_]*)(?:([.:])([a-z][a-z0-9_]*?)(-1)?)?")
 _NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?(?!\w)")
-_SENTENCE_ENDS = re.compile(r"[.!?] $")
+_SENTENCE_ENDS = (". ", "! ", "? ")
 _BETWEEN_WORDS = re.compile(r"[^\w\0]+")
 _WHY = "why"
 
@@ -88,13 +88,15 @@ def fill(text: Text, say: Callable[[Slot], str], *, clause: bool = False) -> str
         say: what to say for a slot.
         clause: whether the text becomes a part of a sentence; else a slot that begins it begins with a capital.
     """
+    if len(text) == 1 and isinstance(text[0], str):  # as most are
+        return text[0]
     filled = ""
     for part in text:
         if isinstance(part, str):
             filled += part
         else:
             said = say(part)
-            begins = _SENTENCE_ENDS.search(filled) if filled else not clause
+            begins = filled.endswith(_SENTENCE_ENDS) if filled else not clause
             filled += capitalized(said) if begins else said
     return filled
 
@@ -252,7 +254,7 @@ def _append(parts: list[str | Slot], part: str | Slot, *, is_phrase: bool = Fals
         parts += [part, ""]
         return
     before = str(parts[-1])
-    begins = _SENTENCE_ENDS.search(before) if before else len(parts) == 1
+    begins = before.endswith(_SENTENCE_ENDS) if before else len(parts) == 1
     parts[-1] = before + (capitalized(part) if is_phrase and begins else part)
 
 
