@@ -15,6 +15,7 @@ from trivium.policy.registry import Status as PolicyStatus
 
 Value: TypeAlias = str | bool | int | float
 View: TypeAlias = Annotated[Literal["brief", "standard", "full"], Meta(title="View")]
+VIEWS: tuple[View, ...] = ("brief", "standard", "full")
 Basis: TypeAlias = Annotated[Literal["stated", "assumed"], Meta(title="Basis")]
 Says: TypeAlias = Annotated[str, Meta(description="The value in words: a clause, such as `answers need facts`.")]
 
@@ -46,7 +47,7 @@ class Premise(msgspec.Struct, frozen=True, gc=False):
     says: Says
 
 
-class Reason(msgspec.Struct, frozen=True, gc=False):
+class Reason(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A rationale code, with what it rests on."""
 
     code: str
@@ -55,12 +56,12 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
     message: str
     decisive: Annotated[bool, Meta(description="Whether it rests on an input of `because`.")]
     basis: Annotated[Basis, Meta(description="`assumed` when an input it rests on is assumed.")]
-    rule: Annotated[str | None, Meta(description="The rule that gives it, `table/rule`, in the full view; else null.")]
+    rule: Annotated[str | None, Meta(description="The rule that gives it, `table/rule`; in the full view only.")] = None
     inputs: Annotated[
         dict[str, Basis],
         Meta(description="The inputs that its rule's condition names: field to `stated` or `assumed`."),
     ]
-    sources: Annotated[list[str], Meta(description="Ids of the sources it rests on, in the full view.")]
+    sources: Annotated[list[str], Meta(description="Ids of the sources it rests on; in the full view only.")] = []
 
 
 class LeverVerdict(msgspec.Struct, frozen=True, gc=False):
@@ -192,7 +193,7 @@ class BriefRecommendation(msgspec.Struct, frozen=True, gc=False):
     id: OwnId
 
 
-class Recommendation(msgspec.Struct, frozen=True, gc=False):
+class Recommendation(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Which approach to use, why, what to do first, and what would change the answer."""
 
     strategy: Strategy
@@ -219,7 +220,10 @@ class Recommendation(msgspec.Struct, frozen=True, gc=False):
     ]
     questions: Annotated[list[Question], Meta(description="What to find out, in the order worth asking.")]
     reachable: Annotated[list[str], Meta(description="Strategies that are possible, given what is unknown.")]
-    assumptions: Annotated[list[Assumption], Meta(description="What was assumed for the inputs that were not given.")]
+    assumptions: Annotated[
+        list[Assumption],
+        Meta(description="What was assumed for the inputs that were not given; in the full view only."),
+    ] = []
     economics: Annotated[Economics | None, Meta(description="What training costs and saves; null without `costs`.")]
     recheck_when: Annotated[list[str], Meta(description="Events after which to ask again.")]
     policy: PolicyReference
@@ -227,8 +231,10 @@ class Recommendation(msgspec.Struct, frozen=True, gc=False):
     id: OwnId
     warnings: Annotated[list[Caution], Meta(description="What is contradictory, unknown or deprecated.")]
     ignored_inputs: Annotated[list[str], Meta(description="Fields that were given and that this policy does not read.")]
-    sources: Annotated[list[Citation], Meta(description="The sources that the reasons rest on, in the full view.")]
-    labels: Annotated[Labels | None, Meta(description="Names for people, in the full view; else null.")]
+    sources: Annotated[
+        list[Citation], Meta(description="The sources that the reasons rest on; in the full view only.")
+    ] = []
+    labels: Annotated[Labels | None, Meta(description="Names for people; in the full view only.")] = None
     more: More
 
     def brief(self) -> BriefRecommendation:
@@ -253,8 +259,8 @@ class Recommendation(msgspec.Struct, frozen=True, gc=False):
             "paths": _nearest(self.paths),
             "risks": _nearest(self.risks),
             "questions": self.questions[: MOST["questions"]],
-            "assumptions": [],
             "recheck_when": self.recheck_when[: MOST["recheck_when"]],
+            "assumptions": [],
         }
         more = {
             name: getattr(self.more, name) + len(getattr(self, name)) - len(kept)  # type: ignore[arg-type]  # all are lists

@@ -8,7 +8,7 @@ import sys
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,7 +21,7 @@ import trivium
 from trivium import Advisor, Profile, Recommendation, View, pages
 from trivium.policy import Lifecycle, Registry, ServedPolicy, load_directory, load_policy
 from trivium.profile import FIELDS, VOCABULARY
-from trivium.recommendation import MOST, BriefRecommendation, encode
+from trivium.recommendation import MOST, VIEWS, BriefRecommendation, encode
 from trivium.rendering import Renderer
 from unit.test_advisor import profiles
 
@@ -33,7 +33,6 @@ RENDERERS = {
 RENDERER = RENDERERS["2.0.0"]
 FILE = trivium.POLICIES / "adaptation-1.0.0.yaml"
 CASES = toolbox.ROOT / "tests" / "casebook" / "cases.jsonl"
-VIEWS: tuple[View, ...] = get_args(View)
 
 
 # JSON

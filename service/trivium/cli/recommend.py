@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import IO, Any, Literal, get_args
+from typing import IO, Any, Literal
 
 import click
 from rich.markdown import Markdown
@@ -20,7 +20,7 @@ from trivium.cli.common import (
     read_profile,
 )
 from trivium.profile import Profile
-from trivium.recommendation import View
+from trivium.recommendation import VIEWS, View
 from trivium.rendering import Advice, Renderer
 
 
@@ -38,7 +38,7 @@ def form_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how to print the answer."""
     view = click.option(
         "--view",
-        type=click.Choice(get_args(View)),
+        type=click.Choice(VIEWS),
         default="standard",
         show_default=True,
         help="How much of the answer to give as JSON.",
