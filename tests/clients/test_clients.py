@@ -55,10 +55,15 @@ def expected(url: str) -> dict[str, Any]:
 
 def run(folder: Path, *command: str | Path) -> str:
     """Run a command that must succeed; return what it prints."""
+    return completed(folder, *command).stdout
+
+
+def completed(folder: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that must succeed."""
     environment = os.environ | {"PATH": toolbox.SEARCH, "MYPYPATH": ""}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-    return done.stdout
+    return done
 
 
 def last_line(printed: str) -> Any:
@@ -145,7 +150,8 @@ def test_openapi_python_client(contract: Path, url: str, expected: dict[str, Any
         "--meta=none",
         "--config=config.json",
     ]
-    printed = run(tmp_path, toolbox.path("openapi-python-client"), "generate", *options)
+    done = completed(tmp_path, toolbox.path("openapi-python-client"), "generate", *options)
+    printed = done.stdout + done.stderr
     # It knows no YAML, and leaves out that response of the contract itself; nothing else is missing.
     assert printed.count("WARNING parsing") == printed.count("Unsupported content_type application/yaml") == 1
     shutil.copy(HERE / "python" / "program.py", tmp_path)
