@@ -55,10 +55,15 @@ def expected(url: str) -> dict[str, Any]:
 
 def run(folder: Path, *command: str | Path) -> str:
     """Run a command that must succeed; return what it prints."""
+    return completed(folder, *command).stdout
+
+
+def completed(folder: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that must succeed."""
     environment = os.environ | {"PATH": toolbox.SEARCH, "MYPYPATH": ""}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-    return done.stdout
+    return done
 
 
 def last_line(printed: str) -> Any:
@@ -136,21 +141,19 @@ def generator_archive() -> Path:
 
 @pytest.mark.tool("openapi-python-client")
 def test_openapi_python_client(contract: Path, url: str, expected: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"post_hooks": []}', encoding="utf-8")
     options: list[str | Path] = [
         "--path",
         contract,
         "--output-path",
         "generated",
-        "--meta",
-        "none",
-        "--fail-on-warning",
-        "--config",
-        "config.json",
+        "--meta=none",
+        "--config=config.json",
     ]
-    # It knows no YAML, and takes it as text.
-    config = {"content_type_overrides": {"application/yaml": "text/plain"}, "post_hooks": []}
-    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    run(tmp_path, toolbox.path("openapi-python-client"), "generate", *options)
+    done = completed(tmp_path, toolbox.path("openapi-python-client"), "generate", *options)
+    printed = done.stdout + done.stderr
+    # It knows no YAML, and leaves out that response of the contract itself; nothing else is missing.
+    assert printed.count("WARNING parsing") == printed.count("Unsupported content_type application/yaml") == 1
     shutil.copy(HERE / "python" / "program.py", tmp_path)
     run(tmp_path, MYPY, "--strict", "program.py", "generated")
     assert last_line(run(tmp_path, sys.executable, "program.py", url)) == expected

@@ -56,8 +56,6 @@ def fuzz(contract: Contract, url: str, folder: Path, *options: str) -> Run:
         "contract.json",
         "--url",
         url,
-        "--checks",
-        "all",
         "--mode",
         "all",
         "--no-color",

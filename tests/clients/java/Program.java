@@ -19,7 +19,7 @@ public final class Program {
     ObjectMapper json = client.getObjectMapper();
     AdviceApi advice = new AdviceApi(client);
     Profile profile = new Profile().labeledExamples(3_000_000_000L).knowledgeNeed(KnowledgeNeed.CHANGING_FACTS);
-    String strategy = advice.recommend(profile, null, null).getStrategy();
+    String strategy = advice.recommend(profile, null, null).getRecommendation().getStrategy();
     List<String> versions =
         new PoliciesApi(client).listPolicies(null).getPolicies().stream().map(PolicySummary::getVersion).toList();
     try {

@@ -12,6 +12,7 @@ async function main(): Promise<void> {
   const listed = await client.GET("/policies");
   const failed = await client.POST("/recommend", { body: { requests_per_day: -1 } });
   if (!advice.data || !listed.data || !failed.error) throw new Error("an answer is missing");
+  if (typeof advice.data === "string") throw new Error("it was asked for as Markdown or HTML");
   const strategy: string = advice.data.strategy;
   const versions: string[] = listed.data.policies.map((policy) => policy.version);
   const problem: string = failed.error.code;

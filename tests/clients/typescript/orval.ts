@@ -7,6 +7,7 @@ async function main(): Promise<void> {
   const listed = await listPolicies();
   const failed = await recommend({ requests_per_day: -1 });
   if (advice.status !== 200 || listed.status !== 200 || failed.status !== 400) throw new Error("an answer is missing");
+  if (typeof advice.data === "string") throw new Error("it was asked for as Markdown or HTML");
   const strategy: string = advice.data.strategy;
   const versions: string[] = listed.data.policies.map((policy) => policy.version);
   const problem: string = failed.data.code;

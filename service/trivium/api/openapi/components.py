@@ -133,7 +133,9 @@ def _readable(schema: Any, names: dict[str, str], found: dict[str, Any]) -> Any:
         below = {key: _readable(value, names, found) for key, value in schema.pop("properties").items()}
         schema = {**schema, "properties": below}
     schema = {
-        key: _readable(value, names, found) if key in {"anyOf", "items", "additionalProperties"} else value
+        key: _readable(value, names, found)
+        if key in {"anyOf", "items", "additionalProperties", "propertyNames"}
+        else value
         for key, value in schema.items()
     }
     for rewrite in (_references, _strings, _numbers, _nullable, _tagged):

@@ -75,7 +75,7 @@ class Contract:
     @cached_property
     def yaml(self) -> str:
         """The contract as YAML."""
-        return to_yaml(self.document)
+        return yaml.dump(self.document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
     async def representation(self, form: Literal["json", "yaml"]) -> Representation:
         """Return the contract in one of its forms; where it is not made yet, a thread makes it."""
@@ -96,11 +96,6 @@ class Contract:
                 body, media_type = (self.json, JSON) if form == "json" else (self.yaml.encode(), YAML)
                 self._made[form] = represent(body, media_type=media_type, compress=True)
             return self._made[form]
-
-
-def to_yaml(document: Any) -> str:
-    """Return an OpenAPI document as YAML."""
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
 class _Dumper(yaml.SafeDumper):

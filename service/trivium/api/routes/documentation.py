@@ -11,7 +11,7 @@ from litestar.types import ASGIApp
 from trivium.api.http.conditional import respond
 from trivium.api.http.problems import PROBLEM_TYPES, ProblemError
 from trivium.api.http.responses import JSON
-from trivium.api.openapi.document import API_VERSION, Contract, to_yaml
+from trivium.api.openapi.document import API_VERSION, Contract
 from trivium.api.openapi.operation import HTML, YAML, Operation, describes, revalidated
 from trivium.api.openapi.swagger_ui import PAGE, SwaggerUI
 from trivium.api.routes.common import READ
@@ -47,9 +47,7 @@ CONTRACT_YAML = Operation(
     tag="operations",
     summary="The contract as YAML",
     description="This OpenAPI document, to be read by people.",
-    reply=revalidated(
-        "The contract.", {YAML: str}, lambda policies: to_yaml(msgspec.to_builtins(_beginning(policies)))
-    ),
+    reply=revalidated("The contract.", {YAML: OpenApiDocument}, _beginning),
 )
 DOCS = Operation(
     id="read_docs",
