@@ -37,7 +37,7 @@ PROBES = ("/livez", "/readyz", "/metrics")
 
 def test_a_recommendation_leaves_its_line(service: Inside) -> None:
     before = dt.datetime.now(dt.UTC)
-    response = service.client.post("/recommend", json=SECRET)
+    response = service.client.post("/recommend?view=full", json=SECRET)
     line, answer = service.line(response), response.json()
     assert list(line) == [*ALWAYS, *DECISION, "masked"]
     assert (line["level"], line["event"], line["status"]) == ("info", "request", 200)
@@ -248,10 +248,10 @@ def test_what_is_not_there_or_not_allowed_is_counted_as_well() -> None:
 def test_decisions_are_counted_as_asked() -> None:
     with serving.inside() as served:
         answers = [
-            *(served.client.post("/recommend", json=profile).json() for profile in (INDEED, SUPPORT, SUPPORT, {})),
+            *(served.client.post("/recommend?view=full", json=one).json() for one in (INDEED, SUPPORT, SUPPORT, {})),
             served.client.post("/recommend?view=full", json=INDEED).json(),
         ]
-        batch = served.client.post("/recommend/batch", json={"profiles": [INDEED, {"x": 1}, SUPPORT]}).json()
+        batch = served.client.post("/recommend/batch?view=full", json={"profiles": [INDEED, {"x": 1}, SUPPORT]}).json()
         answers += [item["result"] for item in batch["items"] if item["status"] == "ok"]
         served.client.post("/recommend", json={"x": 1})
         served.client.post("/recommend?policy=9", json={})

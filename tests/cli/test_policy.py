@@ -30,6 +30,23 @@ def test_json_is_that_of_the_api(invoke: Invoke, served: Inside, arguments: list
     assert json.loads(invoke("policy", *arguments).stdout) == served.client.get(path).json()
 
 
+@pytest.mark.parametrize("source", ["1.0.0", SHIPPED])
+def test_yaml_is_what_the_author_wrote(invoke: Invoke, source: str) -> None:
+    assert invoke("policy", "show", source, "--yaml").stdout == Path(SHIPPED).read_text(encoding="utf-8")
+
+
+def test_a_policy_whose_examples_fail_is_compared_and_that_is_said(invoke: Invoke, tmp_path: Path) -> None:
+    text = Path(SHIPPED).read_text(encoding="utf-8")
+    strategy = next(line for line in text.partition("\ntests:")[2].splitlines() if "strategy: rag," in line)
+    failing = tmp_path / "failing.yaml"
+    failing.write_text(text.replace(strategy, strategy.replace("strategy: rag,", "strategy: fine_tuning,")), "utf-8")
+    assert invoke("policy", "check", str(failing)).exit_code == 1
+    compared = invoke("policy", "diff", SHIPPED, str(failing), "--json")
+    assert compared.exit_code == 0
+    assert json.loads(compared.stdout)["changed_cells"] == 0
+    assert compared.stderr == f"Warning: examples of {failing} fail; see trivium policy test {failing}\n"
+
+
 def test_the_json_of_a_map_is_that_of_the_api(invoke: Invoke, served: Inside) -> None:
     asked = {"x": "knowledge_need", "y": "labeled_examples", "profile": json.loads(INDEED)}
     mapped = invoke("policy", "map", "1", "--x", asked["x"], "--y", asked["y"], "--profile", "-", stdin=INDEED)

@@ -10,7 +10,7 @@ import trivium
 from api.serving import JSON, Inside
 from cli.conftest import INDEED, Invoke, on_terminal, run
 from trivium.cli.authoring import STARTER
-from trivium.recommendation import Recommendation
+from trivium.recommendation import VIEWS, Recommendation, View
 
 
 @pytest.fixture
@@ -19,11 +19,11 @@ def indeed(tmp_path: Path) -> str:
     return str(tmp_path / "indeed.json")
 
 
-@pytest.mark.parametrize("explain", ["full", "codes", "none"])
-def test_elsewhere_it_is_the_json_of_the_api(invoke: Invoke, served: Inside, indeed: str, explain: str) -> None:
-    answer = served.client.post("/recommend", content=INDEED, params={"explain": explain}, headers=JSON)
+@pytest.mark.parametrize("view", VIEWS)
+def test_elsewhere_it_is_the_json_of_the_api(invoke: Invoke, served: Inside, indeed: str, view: View) -> None:
+    answer = served.client.post("/recommend", content=INDEED, params={"view": view}, headers=JSON)
     assert answer.status_code == 200
-    done = invoke("recommend", indeed, "--explain", explain)
+    done = invoke("recommend", indeed, "--view", view)
     assert done.exit_code == 0
     assert done.stdout_bytes == answer.content + b"\n"
     assert not done.stderr

@@ -43,6 +43,7 @@ class Parsed(msgspec.Struct, frozen=True):
     digest: str
     file: str
     marks: dict[Path, tuple[int, int]]
+    text: str = ""
 
     def problem(self, path: Path, code: str, message: str, **more: Any) -> Problem:
         """Make a problem at the nearest known place at or above `path`."""
@@ -77,7 +78,7 @@ def parse(text: str, file: str = "<policy>") -> Parsed:
     except RecursionError:
         raise PolicyError([Problem("not-yaml", "nested far too deeply", file=file, line=1, column=1)]) from None
     document = _typed(data, file, marks)
-    return Parsed(document, digest(data), file, marks)
+    return Parsed(document, digest(data), file, marks, text)
 
 
 def digest(data: Any) -> str:
