@@ -1,4 +1,4 @@
-"""The README says what the code says, in both directions, and its commands do what it says they do."""
+"""The README and its pages say what the code says, in both directions, and their commands do what they say."""
 
 import contextlib
 import doctest
@@ -24,7 +24,7 @@ import toolbox
 import trivium
 from api import serving
 from casebook import report
-from trivium import cli
+from trivium import catalog, cli
 from trivium.api.app import ROUTES
 from trivium.api.http.problems import PROBLEM_TYPES
 from trivium.api.settings import PREFIX, Settings
@@ -35,15 +35,16 @@ from trivium.economics import Costs
 from trivium.errors import ERROR_CODES
 from trivium.interview import every_interview
 from trivium.policy import Registry, load_directory
-from trivium.profile import COUNTS, FIELD_TEXTS, MOST, PAYBACK, VOCABULARY, Profile
+from trivium.profile import COUNTS, FIELD_TEXTS, MOST, PAYBACK, VOCABULARY, Profile, make_profile
 from trivium.recommendation import Recommendation
 from waiting import LIMIT, is_open, until
 
 
 ADDRESS = "http://127.0.0.1:8000"
 README = (toolbox.ROOT / "README.md").read_text(encoding="utf-8")
-ERRORS, PROOFS, TELEMETRY = (
-    (toolbox.ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") for page in ("errors", "proofs", "telemetry")
+ANSWERS, COMMAND_LINE, ECONOMICS, ERRORS, POLICY_PAGE, PROFILE, PROOFS, TELEMETRY = (
+    (toolbox.ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    for page in ("answers", "command-line", "economics", "errors", "policies", "profile", "proofs", "telemetry")
 )
 REGISTRY = Registry(load_directory(trivium.POLICIES, VOCABULARY))
 POLICIES = REGISTRY.by_version
@@ -53,7 +54,9 @@ Row = tuple[str, ...]
 
 
 def section(title: str, page: str = README) -> str:
-    return re.split(r"^## ", page.partition(f"\n## {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    found = re.split(r"^## ", page.partition(f"\n## {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    assert found, title
+    return found
 
 
 def table(title: str, page: str = README) -> list[Row]:
@@ -80,12 +83,12 @@ def first_column(title: str, page: str = README) -> list[str]:
     return [name for row in table(title, page) for name in names(row[0])]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
 
 
-def commands() -> Iterator[str]:
-    return (line for block in blocks("sh") for line in block.splitlines())
+def commands(page: str = README) -> list[str]:
+    return [line for block in blocks("sh", page) for line in block.splitlines()]
 
 
 def listed(words: tuple[str, ...]) -> str:
@@ -106,7 +109,7 @@ def docs_of(kind: type[msgspec.Struct]) -> dict[str, str]:
 def test_the_picture_has_the_numbers_of_the_default_policy() -> None:
     policy = DEFAULT
     rules = sum(len(one.rules) for one in policy.tables)
-    (picture,) = blocks("text")
+    (picture,) = blocks("text", POLICY_PAGE)
     assert f"{len(policy.inputs)} inputs " in picture
     assert f"{policy.cells:,} cells" in picture
     assert f"{len(policy.tables)} tables, {rules} rules " in picture
@@ -126,14 +129,25 @@ def test_the_profile() -> None:
     for field in msgspec.structs.fields(Profile):
         kind, values = kind_and_values(field.name, field.type)
         expected.append((field.name, kind, values, assumed.get(field.name, "-"), FIELD_TEXTS[field.name]))
-    assert table("Profile") == expected
+    assert table("Profile", PROFILE) == expected
+
+
+def test_the_values_of_choices_mean_what_the_default_policy_says() -> None:
+    phrases = {one.name: one.spec.phrases for one in DEFAULT.inputs}
+    expected = []
+    for field in msgspec.structs.fields(Profile):
+        for value in allowed(field.type) or ():
+            said = phrases[field.name][value]
+            expected.append((field.name, value, f"{said[0].upper()}{said[1:]}."))
+    assert len(expected) > 20
+    assert table("Values", PROFILE) == expected
 
 
 def test_the_fields_that_a_policy_does_not_read() -> None:
-    (said,) = re.findall(r"Policy 1\.0\.0 does not read (.+?)\.", section("Profile"), flags=re.DOTALL)
+    (said,) = re.findall(r"Policy 1\.0\.0 does not read (.+?)\.", section("Profile", PROFILE), flags=re.DOTALL)
     read = {field.name for field in POLICIES["1.0.0"].policy.inputs}
     assert sorted(names(said)) == sorted(set(FIELD_TEXTS) - read - {"id", PAYBACK})
-    assert f"*When unknown* is the band that policy {DEFAULT.version} assumes." in section("Profile")
+    assert f"*When unknown* is the band that policy {DEFAULT.version} assumes." in section("Profile", PROFILE)
 
 
 def kind_and_values(name: str, annotation: Any) -> tuple[str, str]:
@@ -142,7 +156,7 @@ def kind_and_values(name: str, annotation: Any) -> tuple[str, str]:
     if base_type(annotation) is bool:
         return "boolean", "`true`, `false`"
     if base_type(annotation) is Costs:
-        return "object", "[Economics](#economics)"
+        return "object", "[Costs](economics.md#costs)"
     if base_type(annotation) is str:
         return "string", "at most 200 characters"
     assert MOST == 10**12
@@ -150,16 +164,16 @@ def kind_and_values(name: str, annotation: Any) -> tuple[str, str]:
 
 
 def test_the_recommendation() -> None:
-    assert sorted(first_column("Recommendation")) == sorted(Recommendation.__struct_fields__)
+    assert sorted(first_column("Recommendation", ANSWERS)) == sorted(Recommendation.__struct_fields__)
 
 
 def test_the_endpoints() -> None:
     served = []
     for handler in ROUTES:
-        (method,) = handler.http_methods
+        (method,) = handler.http_methods - {"HEAD"}
         (path,) = handler.paths
         served.append(f"{method} {path.replace(':str', '')}")
-    assert first_column("Endpoints") == served
+    assert first_column("API") == served
 
 
 def test_the_policies() -> None:
@@ -170,24 +184,90 @@ def test_the_policies() -> None:
         parts = [len(policy.tables), rules, len(document.codes), len(document.promises), len(document.tests)]
         counts = [len(policy.inputs), f"{policy.cells:,}", nodes(version), *parts]
         expected.append((version, served.lifecycle.status, *map(str, counts)))
-    assert table("Policies") == expected, "\n".join(f"| {' | '.join(row)} |" for row in expected)
+    assert table("The shipped policies", POLICY_PAGE) == expected, "\n".join(
+        f"| {' | '.join(row)} |" for row in expected
+    )
 
 
 def test_the_casebook_s_numbers() -> None:
-    printed = report().splitlines()
-    shown = [line for line in section("Does it agree with what worked?").splitlines() if line.startswith("| ")]
-    assert [row for row in shown if row not in printed and not row.startswith("| agreement")] == []
-    assert shown[0].replace("| agreement |", "| agreement (cases) |") in printed
+    printed = {row[0]: [cell.partition(" ")[0] for cell in row[1:]] for row in rows_of(report().partition("\n\n")[0])}
+    strict, defensible = (printed[f"{kind} (47)"] for kind in ("strict", "strict or defensible"))
+    said = " ".join(section("How good is the advice?").split())
+    assert "holds 47 published use cases" in said
+    newer = f"Policy 2.0.0, the default, gives the published outcome in {strict[2]} of them and a defensible one in"
+    assert f"{newer} {defensible[2]}; policy 1.0.0 in {strict[1]} and {defensible[1]}." in said
+    assert DEFAULT.version == "2.0.0"
+
+
+SAMPLES: dict[str, dict[str, Any]] = {
+    "Support bot": {
+        "requests_per_day": 5000,
+        "task_consistency": "varied",
+        "domain_specialization": "general",
+        "labeled_examples": 0,
+        "knowledge_need": "changing_facts",
+        "knowledge_tokens": 1_200_000,
+        "citations_required": True,
+        "prompt_maturity": "basic",
+        "primary_goal": "fewer_hallucinations",
+    },
+    "Ticket labels": {
+        "requests_per_day": 15_000,
+        "task_consistency": "consistent",
+        "domain_specialization": "general",
+        "base_model_underperforms": True,
+        "labeled_examples": 20_000,
+        "example_quality": "mixed",
+        "can_label_more": True,
+        "has_evaluation_set": True,
+        "knowledge_need": "none",
+        "prompt_maturity": "structured",
+        "output_strictness": "format",
+        "primary_goal": "quality",
+    },
+    "Meeting summaries": {
+        "requests_per_day": 2000,
+        "task_consistency": "consistent",
+        "domain_specialization": "general",
+        "base_model_underperforms": False,
+        "labeled_examples": 0,
+        "knowledge_need": "none",
+        "prompt_maturity": "structured",
+        "output_strictness": "style",
+        "primary_goal": "quality",
+    },
+}
+"""The use cases that the README shows first, by the name that it gives them."""
+
+
+def test_the_sample_answers() -> None:
+    rows = table("Three answers")
+    assert [case.partition(":")[0] for case, *_ in rows] == list(SAMPLES)
+    for case, strategy, status, said in rows:
+        profile = SAMPLES[case.partition(":")[0]]
+        answer = trivium.recommend(profile)
+        assert (strategy, status) == (answer.strategy, answer.status)
+        assert f"{answer.summary} ".startswith(f"{said} ")
+        volume = re.search(r"([\d,]+) (?:varied )?requests a day", case)
+        assert volume
+        assert int(volume[1].replace(",", "")) == profile["requests_per_day"]
 
 
 def test_the_length_of_an_interview() -> None:
     average = sum(len(interview.answers) * share for interview, share in every_interview(DEFAULT))
-    said = " ".join(section("As a command line").split())
+    said = " ".join(section("Advice", COMMAND_LINE).split())
     assert f"{float(average):.1f} of the {len(DEFAULT.inputs)} questions on average" in said
 
 
 def test_the_page_stays_short() -> None:
-    assert len(README.splitlines()) <= 400
+    assert len(README.splitlines()) <= 200
+
+
+def test_the_index_leads_to_every_page() -> None:
+    folder = toolbox.ROOT / "docs"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    linked = re.findall(r"^\| \[([\w-]+\.md)\]\(\1\) \|", index, flags=re.MULTILINE)
+    assert sorted(linked) == sorted(path.name for path in folder.glob("*.md") if path.name != "README.md")
 
 
 def test_every_law_names_its_tests() -> None:
@@ -243,14 +323,15 @@ def test_the_log() -> None:
 
 
 def test_the_exit_codes() -> None:
-    (said,) = re.findall(r"^Exit codes: (.+?)\.\n\n", section("As a command line"), flags=re.MULTILINE | re.DOTALL)
+    (said,) = re.findall(
+        r"^Exit codes: (.+?)\.\n\n", section("Output and exit codes", COMMAND_LINE), flags=re.MULTILINE | re.DOTALL
+    )
     epilog = re.findall(r"^ +(\d)  (.+)$", cli.EPILOG, flags=re.MULTILINE)
     assert " ".join(said.split()) == "; ".join(f"{code} {meaning}" for code, meaning in epilog)
 
 
 def test_every_command_is_shown() -> None:
-    missing = [path for path in paths(cli.main, "trivium") if path not in section("As a command line")]
-    assert missing == []
+    assert [path for path in paths(cli.main, "trivium") if path not in COMMAND_LINE] == []
 
 
 def paths(command: click.Command, path: str) -> Iterator[str]:
@@ -286,18 +367,17 @@ def run(command: str, live: serving.Live, folder: Path = toolbox.ROOT) -> str:
 
 
 def test_the_quickstart_is_two_commands() -> None:
-    assert [line for line in commands() if line in section("Quickstart")] == [quickstart("make"), quickstart("curl")]
+    assert [line for line in section("Quickstart").splitlines() if line in commands()] == ["make run", "make test"]
 
 
-def quickstart(word: str) -> str:
-    """Return the command of the quickstart that begins with a word."""
-    (command,) = [line for line in section("Quickstart").splitlines() if line.startswith(f"{word} ")]
-    return command
+def requests() -> list[str]:
+    """Return the requests that are shown."""
+    return [line for line in commands() if line.startswith("curl ")]
 
 
 def post(base: str) -> httpx.Response:
-    """Send the request that the quickstart shows."""
-    _, url, header, content_type, data, body = shlex.split(quickstart("curl"))
+    """Send the request whose answer is shown."""
+    _, url, header, content_type, data, body = shlex.split(requests()[0])
     assert (url, header, data) == (f"{ADDRESS}/recommend", "-H", "-d")
     name, _, value = content_type.partition(": ")
     with httpx.Client(trust_env=False, timeout=LIMIT) as client:
@@ -305,7 +385,7 @@ def post(base: str) -> httpx.Response:
 
 
 def not_as_shown(answer: httpx.Response) -> list[str]:
-    """Return where an answer differs from the one that the quickstart shows."""
+    """Return where an answer differs from the one that is shown."""
     (excerpt,) = blocks("json")
     assert answer.status_code == 200
     return missing(json.loads(excerpt), answer.json())
@@ -317,7 +397,16 @@ def test_the_request_gets_the_answer_that_is_shown(live: serving.Live) -> None:
 
 @pytest.mark.tool("bash", "curl")
 def test_curl_gets_the_same_answer(live: serving.Live) -> None:
-    assert run(quickstart("curl"), live) == post(live.url).text
+    assert run(requests()[0], live) == post(live.url).text
+
+
+@pytest.mark.tool("bash", "curl")
+def test_curl_gets_the_view_and_the_page_that_are_asked_for(live: serving.Live) -> None:
+    _, brief, page = requests()
+    renderer = catalog.shipped().renderer()
+    for command, render in ((brief, lambda profile: renderer.json(profile, "brief")), (page, renderer.markdown)):
+        body, _ = render(make_profile(json.loads(shlex.split(command)[-1])))
+        assert run(command, live) == body.decode()
 
 
 def test_make_run_serves_the_request_until_it_is_told_to_stop(tmp_path: Path) -> None:
@@ -331,7 +420,7 @@ def test_make_run_serves_the_request_until_it_is_told_to_stop(tmp_path: Path) ->
     said = tmp_path / "said"
     with said.open("wb") as output:
         make = subprocess.Popen(
-            [*shlex.split(quickstart("make")), *only_serve],
+            ["make", "run", *only_serve],
             cwd=toolbox.ROOT,
             env=inherited | {"HOST": "127.0.0.1", "PORT": str(port)},
             stdout=output,
@@ -392,19 +481,24 @@ def test_an_excerpt_that_says_something_else_is_noticed() -> None:
 
 
 @pytest.mark.tool("bash")
-def test_the_commands_run_in_their_order(live: serving.Live, tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", [README, COMMAND_LINE], ids=["README", "command-line"])
+def test_the_commands_run_in_their_order(page: str, live: serving.Live, tmp_path: Path) -> None:
     before: set[Path] = set()
-    for command in [line for line in commands() if "trivium " in line]:
+    shown = [line for line in commands(page) if "trivium " in line]
+    assert len(shown) >= 3
+    for command in shown:
         said = run(command, live, tmp_path)
         after = set(tmp_path.iterdir())
         assert said or after > before, command
         before = after
 
 
-def test_the_library_does_what_is_shown() -> None:
-    snippet = "\n".join(blocks("pycon"))
-    test = doctest.DocTestParser().get_doctest(snippet, {}, "README", "README.md", 0)
-    runner = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
+@pytest.mark.parametrize("page", [README, ECONOMICS], ids=["README", "economics"])
+def test_the_library_does_what_is_shown(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(toolbox.ROOT)
+    snippet = "\n".join(blocks("pycon", page))
+    test = doctest.DocTestParser().get_doctest(snippet, {}, "page", "page.md", 0)
+    runner = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL | doctest.ELLIPSIS)
     said: list[str] = []
     result = runner.run(test, out=said.append)
     assert result.attempted > 5

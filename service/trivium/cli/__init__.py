@@ -17,7 +17,7 @@ from trivium.cli.signing import keygen, sign
 EPILOG = """\b
 Exit codes:
   0  done
-  1  the check found problems (policy check, policy test, policy diff --enforce, a policy file that does not load)
+  1  a check found problems (--expect, --fail-on, policy check, policy test, --enforce, a policy that does not load)
   2  wrong usage or invalid input
   3  unknown or retired policy
   4  the service cannot start, or its worker died (settings, policies, port)
