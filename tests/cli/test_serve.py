@@ -68,6 +68,7 @@ def test_it_answers_and_stops_cleanly(
     assert len(served.errors.read_text(encoding="utf-8").splitlines()) == 2
 
 
+@pytest.mark.e2e
 def test_a_stop_while_it_starts_is_not_missed(tmp_path: Path) -> None:
     """The moments in which a signal could be lost are few, so many are tried."""
     for attempt in range(8):

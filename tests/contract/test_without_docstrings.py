@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import msgspec
+import pytest
 from click.testing import CliRunner
 from litestar.testing import TestClient
 
@@ -35,6 +36,7 @@ def said() -> bytes:
     return msgspec.json.encode([answers, contract, descriptions(msgspec.json.decode(schema))])
 
 
+@pytest.mark.e2e
 def test_everything_is_described_without_docstrings() -> None:
     program = "import sys; from contract import test_without_docstrings as here; sys.stdout.buffer.write(here.said())"
     done = subprocess.run(

@@ -3,7 +3,7 @@
 from itertools import combinations
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import brute_force
@@ -14,7 +14,6 @@ from trivium.policy.engine.families import NONE, Families
 from trivium.policy.engine.flips import LISTED
 
 
-@settings(max_examples=300)
 @given(generators.documents(), st.integers(0, 2**32))
 def test_paths_and_risks_are_those_of_trying_every_cell(document: generators.Part, seed: int) -> None:
     text = generators.text(document)

@@ -9,6 +9,9 @@ import pytest
 from trivium.api.server.handshakes import find_listener, ignore_new
 
 
+pytestmark = pytest.mark.e2e
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the packet filter is one of Linux")
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_connections_from_before_stay_and_no_new_one_begins(host: str) -> None:

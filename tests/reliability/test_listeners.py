@@ -10,6 +10,9 @@ from reliability import blocking
 from reliability.service import Service, everything, get, running, send, status, until
 
 
+pytestmark = pytest.mark.e2e
+
+
 REQUEST = b"GET /version HTTP/1.1\r\nHost: x\r\n"
 MACHINES = ("/livez", "/readyz", "/metrics")
 

@@ -8,6 +8,9 @@ import pytest
 from reliability.service import UPLOAD, everything, get, running, send, status, until
 
 
+pytestmark = pytest.mark.e2e
+
+
 def test_callers_are_sent_away_before_the_port_is_closed(tmp_path: Path) -> None:
     with running(tmp_path, drain_seconds=3600) as service:
         assert get(service.port, "/version").getheader("connection") is None

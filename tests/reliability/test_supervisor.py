@@ -7,9 +7,14 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from reliability import blocking
 from reliability.service import Service, running, send, status, until
 from trivium.api.server.supervisor import RESTARTS
+
+
+pytestmark = pytest.mark.e2e
 
 
 def is_gone(process: int) -> bool:

@@ -19,6 +19,9 @@ from trivium.api.telemetry.log import LibraryLogHandler, make_logger
 from trivium.api.telemetry.log_writer import MAX_LINES, LogWriter
 
 
+pytestmark = pytest.mark.e2e
+
+
 DEBUG = {"TRIVIUM_LOG_LEVEL": "debug"}  # probes leave lines as well
 DROPPED = "trivium_log_lines_dropped_total "
 
