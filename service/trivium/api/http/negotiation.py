@@ -1,7 +1,7 @@
 """What a request may ask of a route: media types in and out, parameters, a canonical path, headers of a fair size.
 
-A handler declares the media types it reads and offers as `consumes` and `produces`; its parameters are those of its
-signature. What it does not declare is refused before it runs.
+The media types that a handler reads and offers are its options `consumes` and `produces`; its parameters are those of
+its signature. What it does not declare is refused before it runs.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import msgspec
 from litestar import HttpMethod
 
 from trivium.api.http.problems import PROBLEM_TYPES
+from trivium.api.http.responses import JSON
 from trivium.catalog import PolicySet
 
 
@@ -94,7 +95,10 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def describes(operation: Operation) -> dict[str, Any]:
-    """Return the keyword arguments of a Litestar handler that carry an operation."""
+    """Return the keyword arguments of a Litestar handler that carry an operation.
+
+    `consumes` and `produces` are what `negotiation` enforces, so that the contract and the service cannot disagree.
+    """
 
     def operation_id(_handler: Any, method: HttpMethod, _path: Any) -> str:
         # Litestar wants them unique; the contract leaves HEAD out.
@@ -106,5 +110,9 @@ def describes(operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         "description": operation.description,
         "status_code": 200,
-        "opt": {"operation": operation},
+        "opt": {
+            "operation": operation,
+            "consumes": None if operation.body is None else (JSON,),
+            "produces": tuple(operation.reply.content),
+        },
     }

@@ -135,7 +135,7 @@ RECOMMEND_BATCH = Operation(
 )
 
 
-@post("/recommend/batch", consumes=(JSON,), produces=(JSON,), **describes(RECOMMEND_BATCH))
+@post("/recommend/batch", **describes(RECOMMEND_BATCH))
 async def recommend_batch(
     request: Request[Any, Any, Any], policy: PolicyParameter = None, view: ViewParameter = "brief"
 ) -> ASGIApp:

@@ -60,19 +60,19 @@ DOCS = Operation(
 _SWAGGER_UI = SwaggerUI()
 
 
-@route("/openapi.json", http_method=READ, produces=(JSON,), **describes(CONTRACT_JSON))
+@route("/openapi.json", http_method=READ, **describes(CONTRACT_JSON))
 async def read_contract_json(request: Request[Any, Any, Any]) -> ASGIApp:
     """Read the contract as JSON."""
     return respond(request, await _contract(request).representation("json"))
 
 
-@route("/openapi.yaml", http_method=READ, produces=(YAML,), **describes(CONTRACT_YAML))
+@route("/openapi.yaml", http_method=READ, **describes(CONTRACT_YAML))
 async def read_contract_yaml(request: Request[Any, Any, Any]) -> ASGIApp:
     """Read the contract as YAML."""
     return respond(request, await _contract(request).representation("yaml"))
 
 
-@route("/docs", http_method=READ, produces=(HTML,), **describes(DOCS))
+@route("/docs", http_method=READ, **describes(DOCS))
 async def read_docs(request: Request[Any, Any, Any]) -> ASGIApp:
     """Read the interactive page."""
     return respond(request, await _SWAGGER_UI.representation("page"))

@@ -97,13 +97,13 @@ VERSION = Operation(
 )
 
 
-@route("/livez", http_method=READ, produces=(JSON,), **describes(LIVE))
+@route("/livez", http_method=READ, **describes(LIVE))
 async def live() -> ASGIApp:
     """Say that the process answers."""
     return json_response(Liveness("ok"))
 
 
-@route("/readyz", http_method=READ, produces=(JSON,), **describes(READY))
+@route("/readyz", http_method=READ, **describes(READY))
 async def ready(request: Request[Any, Any, Any], verbose: VerboseParameter = "false") -> ASGIApp:
     """Say whether the service can decide."""
     services = services_of(request)
@@ -118,14 +118,14 @@ def _all_pass(checks: dict[str, str]) -> None:
         raise ProblemError("not_ready", "; ".join(failing), {"Retry-After": "5"})
 
 
-@route("/metrics", http_method=READ, produces=(PROMETHEUS,), **describes(METRICS))
+@route("/metrics", http_method=READ, **describes(METRICS))
 async def metrics(request: Request[Any, Any, Any]) -> ASGIApp:
     """Render the metrics for Prometheus."""
     measured: Metrics = services_of(request).metrics
     return BytesResponse(measured.render(), f"{PROMETHEUS}; version=0.0.4")
 
 
-@route("/version", http_method=READ, produces=(JSON,), **describes(VERSION))
+@route("/version", http_method=READ, **describes(VERSION))
 async def version(request: Request[Any, Any, Any]) -> ASGIApp:
     """Tell the versions of contract, package and policies."""
     return json_response(versions(services_of(request).policies))

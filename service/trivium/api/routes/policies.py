@@ -171,13 +171,13 @@ MAP_POLICY = Operation(
 )
 
 
-@route("/policies", http_method=READ, produces=(JSON,), **describes(LIST_POLICIES))
+@route("/policies", http_method=READ, **describes(LIST_POLICIES))
 async def list_policies(request: Request[Any, Any, Any]) -> ASGIApp:
     """List the policies served."""
     return respond(request, _listed(services_of(request).policies))
 
 
-@route("/policies/{version:str}", http_method=READ, produces=(JSON,), **describes(READ_POLICY))
+@route("/policies/{version:str}", http_method=READ, **describes(READ_POLICY))
 async def read_policy(request: Request[Any, Any, Any], version: VersionParameter) -> ASGIApp:
     """Read a whole policy."""
     policies = services_of(request).policies
@@ -185,7 +185,7 @@ async def read_policy(request: Request[Any, Any, Any], version: VersionParameter
     return respond(request, _read(policies, found), lifecycle_headers(policies.advisors[found]))
 
 
-@route("/policies/{a:str}/diff/{b:str}", http_method=READ, produces=(JSON,), **describes(DIFF_POLICIES))
+@route("/policies/{a:str}/diff/{b:str}", http_method=READ, **describes(DIFF_POLICIES))
 async def diff_policies(request: Request[Any, Any, Any], a: OlderParameter, b: NewerParameter) -> ASGIApp:
     """Compare two policies exactly."""
     policies = services_of(request).policies
@@ -193,7 +193,7 @@ async def diff_policies(request: Request[Any, Any, Any], a: OlderParameter, b: N
     return respond(request, await _compared(policies, older.version, newer.version))
 
 
-@post("/policies/{version:str}/map", consumes=(JSON,), produces=(JSON,), **describes(MAP_POLICY))
+@post("/policies/{version:str}/map", **describes(MAP_POLICY))
 async def map_policy(request: Request[Any, Any, Any], version: VersionParameter) -> ASGIApp:
     """Map the strategies over two inputs."""
     policies, settings = services_of(request).policies, services_of(request).settings

@@ -65,7 +65,7 @@ async def read_profile(request: Request[Any, Any, Any]) -> Profile:
     return parse_profile(await read_body(request, limit=settings.max_body_bytes, seconds=settings.body_seconds))
 
 
-@post("/recommend", consumes=(JSON,), produces=(JSON, MARKDOWN, HTML), **describes(RECOMMEND))
+@post("/recommend", **describes(RECOMMEND))
 async def recommend(
     request: Request[Any, Any, Any], policy: PolicyParameter = None, view: ViewParameter = "standard"
 ) -> ASGIApp:

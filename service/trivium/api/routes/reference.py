@@ -226,31 +226,31 @@ READ_PROBLEM = Operation(
 )
 
 
-@route("/codes", http_method=READ, produces=(JSON,), **describes(LIST_CODES))
+@route("/codes", http_method=READ, **describes(LIST_CODES))
 async def list_codes(request: Request[Any, Any, Any]) -> ASGIApp:
     """List the rationale codes."""
     return respond(request, _all_codes(services_of(request).policies))
 
 
-@route("/codes/{code:str}", http_method=READ, produces=(JSON,), **describes(READ_CODE))
+@route("/codes/{code:str}", http_method=READ, **describes(READ_CODE))
 async def read_code(request: Request[Any, Any, Any], code: CodeParameter) -> ASGIApp:
     """Read one rationale code."""
     return respond(request, represent(_code(services_of(request).policies, code)))
 
 
-@route("/inputs", http_method=READ, produces=(JSON,), **describes(LIST_INPUTS))
+@route("/inputs", http_method=READ, **describes(LIST_INPUTS))
 async def list_inputs(request: Request[Any, Any, Any]) -> ASGIApp:
     """List the fields of the profile."""
     return respond(request, _all_inputs(services_of(request).policies))
 
 
-@route("/problems", http_method=READ, produces=(JSON,), **describes(LIST_PROBLEMS))
+@route("/problems", http_method=READ, **describes(LIST_PROBLEMS))
 async def list_problems(request: Request[Any, Any, Any]) -> ASGIApp:
     """List the problem types."""
     return respond(request, represent(_problems()))
 
 
-@route("/problems/{code:str}", http_method=READ, produces=(JSON,), **describes(READ_PROBLEM))
+@route("/problems/{code:str}", http_method=READ, **describes(READ_PROBLEM))
 async def read_problem(request: Request[Any, Any, Any], code: ProblemParameter) -> ASGIApp:
     """Read one problem type."""
     return respond(request, represent(_problem_type(code)))
