@@ -1,5 +1,6 @@
 """Whatever is sent, every error is one problem document that names all that is wrong, and never a 500."""
 
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -244,7 +245,6 @@ def test_no_operation_takes_an_unknown_parameter(service: Inside, method: str, p
     ("path", "code"),
     [
         ("/nope", "not_found"),
-        ("//", "not_found"),
         ("/recommend/nope", "not_found"),
         ("/policies/1.0.0/diff", "not_found"),
         ("/policies/..%2f..%2fetc", "not_found"),
@@ -264,6 +264,26 @@ def test_what_is_not_there_is_not_found(service: Inside, live: Live, path: str, 
     problem(response, 404, code)
     documented(service, response)
     problem(httpx.get(live.url + path), 404, code)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//metrics",
+        "/%6Detrics",
+        "/metrics/",
+        "/policies//1.0.0",
+        "/policies/%31.0.0",
+        "/./metrics",
+        "/codes/../metrics",
+    ],
+)
+def test_a_path_has_one_spelling(live: Live, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=60) as caller:
+        caller.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: caller.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert b'"code":"not_found"' in answer
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,9 @@
 """What can be looked up agrees with what decides: maps, differences, versions, fields, codes, problems, the page."""
 
+import re
+
+import pytest
+
 from api.serving import Inside
 from trivium.api.http.problems import PROBLEM_TYPES
 from trivium.api.openapi.examples import SUPPORT
@@ -75,3 +79,15 @@ def test_readiness_names_its_checks_when_asked(aged: Inside) -> None:
     for query in ("verbose", "verbose=true", "verbose="):
         checks = aged.client.get(f"/readyz?{query}").json()["checks"]
         assert checks == {f"policy {version}": "ok" for version in ("1.0.0", "1.1.0", "2.0.0")}
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"])
+def test_the_start_leads_to_everything_that_it_names(service: Inside, accept: str) -> None:
+    start = service.client.get("/", headers={"Accept": accept})
+    if accept == "*/*":
+        links = list(start.json()["links"].values())
+    else:
+        assert start.headers["content-type"] == "text/html; charset=utf-8"
+        links = re.findall('href="([^"]+)"', start.text)
+    assert len(links) > 4
+    assert {service.client.get(f"/{link}").status_code for link in links} == {200}

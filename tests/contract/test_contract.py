@@ -49,6 +49,7 @@ OPERATION_IDS = {
     "read_contract_json": "GET /openapi.json",
     "read_contract_yaml": "GET /openapi.yaml",
     "read_docs": "GET /docs",
+    "read_start": "GET /",
 }
 # What an operation can answer beside what every one can; that they do is proved where errors are.
 OF_ALL = {"invalid_input", "not_acceptable", "headers_too_large", "internal_error"}

@@ -17,7 +17,7 @@ from trivium.api.http.exceptions import handle_exception
 from trivium.api.http.negotiation import negotiate
 from trivium.api.openapi.document import Contract
 from trivium.api.reloader import PolicyReloader
-from trivium.api.routes import batch, documentation, operations, policies, recommend, reference
+from trivium.api.routes import batch, documentation, operations, policies, recommend, reference, welcome
 from trivium.api.services import Services
 from trivium.api.settings import Settings
 from trivium.api.telemetry.log import make_logger
@@ -42,6 +42,7 @@ ROUTES: tuple[Any, ...] = (
     operations.ready,
     operations.metrics,
     operations.version,
+    welcome.read_start,
     documentation.read_contract_json,
     documentation.read_contract_yaml,
     documentation.read_docs,
