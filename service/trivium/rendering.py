@@ -115,15 +115,18 @@ class Renderer:
             economics=None,
             cautions=(),
         )
-        made = advisor.advise(cell, known, facts, nearest=view != "full")
-        pieces = encode(made.view(view)).split(b"\0")
+        explained = advisor.explain(cell, known, facts, nearest=view != "full")
+        made = explained.brief(advisor.reference) if view == "brief" else advisor.advise(explained).view(view)
+        pieces = encode(made).split(b"\0")
         all_holes = [(position, pieces[position].decode()) for position in range(1, len(pieces), 2)]
         for position, hole in all_holes:
             pieces[position] = _USUAL.get(hole, b"")
         holes = [(position, hole) for position, hole in all_holes if hole not in _USUAL]
         stated = {field.name for field, given in zip(advisor.policy.inputs, known, strict=True) if given}
         given = tuple([f"/{name}" for name in FIELDS if name in stated])
-        return _Template(pieces, holes, all_holes, given, _outcome_of(made))
+        codes = tuple([reason.code for reason in explained.reasons])
+        outcome = _outcome(explained.strategy, explained.status, codes, advisor.reference)
+        return _Template(pieces, holes, all_holes, given, outcome)
 
 
 class _Template(msgspec.Struct, frozen=True, eq=False):
