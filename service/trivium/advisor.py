@@ -51,7 +51,7 @@ class Advisor:
         """Recommend a strategy for a profile, and say everything there is to say."""
         economics = self.assess(profile)
         cell, known = self.policy.read(self.inputs(profile, economics))
-        return self.advise(cell, known, self.facts(profile, economics))
+        return self.advise(self.explain(cell, known, self.facts(profile, economics)))
 
     def identify(self, profile: Profile) -> str:
         """Return the decision id of a profile.
@@ -102,8 +102,8 @@ class Advisor:
         """Return the fields that are given and that this policy does not read."""
         return [name for name in self._unread if getattr(profile, name) is not None]
 
-    def advise(self, cell: Cell, known: Known, facts: Facts, *, nearest: bool = False) -> Recommendation:
-        """Work out a recommendation.
+    def explain(self, cell: Cell, known: Known, facts: Facts, *, nearest: bool = False) -> Explanation:
+        """Return what there is to say of a cell.
 
         Args:
             cell: the band of every input.
@@ -112,9 +112,11 @@ class Advisor:
             nearest: whether the nearest paths and risks to each strategy are enough, as they are for all but the full
                 view; the others are counted.
         """
-        return Explanation(self.policy, self._wording, cell, known, facts, 1 if nearest else LISTED).recommendation(
-            self.reference, self._deprecation
-        )
+        return Explanation(self.policy, self._wording, cell, known, facts, 1 if nearest else LISTED)
+
+    def advise(self, explained: Explanation) -> Recommendation:
+        """Work out a recommendation."""
+        return explained.recommendation(self.reference, self._deprecation)
 
     def _read_columns(self, inputs: dict[str, Any]) -> None:
         columns = (*FIELDS, PAYBACK)

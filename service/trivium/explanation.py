@@ -7,12 +7,13 @@ phrase of the band it is in, marked where that band is assumed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from trivium import recommendation as shown
 from trivium.economics import Economics
 from trivium.pages import joined
-from trivium.policy import Changes, OpenQuestion, Policy, paths_and_risks, sufficient_reason, unknowns
+from trivium.policy import Changes, OpenQuestion, PathsAndRisks, Policy, paths_and_risks, sufficient_reason, unknowns
 from trivium.policy.engine.compiled import CompiledInput, Known
 from trivium.policy.engine.diagram import Cell
 from trivium.policy.engine.flips import LISTED
@@ -80,7 +81,7 @@ class Explanation:
         self.because = sufficient_reason(self.policy, cell, known)
         self.decisive = frozenset(self.because)
         self.basis: list[Basis] = ["stated" if given else "assumed" for given in known]
-        self.changes = paths_and_risks(self.policy, cell, known, listed)
+        self.listed = listed
         self.holding = [
             list(_holding(table.rules, rule, self.state))
             for table, rule in zip(self.policy.tables, self.fired, strict=True)
@@ -88,6 +89,38 @@ class Explanation:
         self.reasons = self._reasons()
         self.verdicts = {name: self._verdict(name) for name in self.policy.document.levers}
         self.why: dict[tuple[str, Kind], list[str]] = {}
+
+    @property
+    def strategy(self) -> str:
+        """The strategy of the cell."""
+        return self.policy.tables[-1].outcomes[self.state[-1]]
+
+    @property
+    def status(self) -> shown.Status:
+        """Whether an answer to an open question can change the strategy."""
+        return "settled" if self.open.settled else "provisional"
+
+    @cached_property
+    def changes(self) -> PathsAndRisks:
+        """What would change the answer; worked out when it is asked for, for the brief view does not show it."""
+        return paths_and_risks(self.policy, self.cell, self.known, self.listed)
+
+    def brief(self, reference: PolicyReference) -> shown.BriefRecommendation:
+        """Return the brief view of the recommendation, without working out the rest.
+
+        Args:
+            reference: the policy that decided.
+        """
+        because = {self.policy.inputs[at].name: self.basis[at] for at in self._telling_first()}
+        return shown.BriefRecommendation(
+            self.strategy,
+            self.status,
+            self._summary(),
+            because,
+            reference,
+            self.facts.decision_id,
+            self.facts.id,
+        )
 
     def recommendation(self, reference: PolicyReference, cautions: Sequence[Caution]) -> Recommendation:
         """Put the recommendation together.
@@ -99,8 +132,8 @@ class Explanation:
         policy, wording, facts = self.policy, self.wording, self.facts
         sources = dict.fromkeys(source for reason in self.reasons for source in reason.sources)
         return Recommendation(
-            strategy=policy.tables[-1].outcomes[self.state[-1]],
-            status="settled" if len(self.open.reachable) == 1 else "provisional",
+            strategy=self.strategy,
+            status=self.status,
             summary=self._summary(),
             because=[self._premise(position) for position in self._telling_first()],
             levers={name: self._lever(name) for name in policy.document.levers},
@@ -317,7 +350,7 @@ class Explanation:
             for when, step, action, done_when in self.wording.steps
             if holds(when, self.state)
         ]
-        if len(self.open.reachable) > 1:
+        if not self.open.settled:
             action, done_when = map(self._fill, self.wording.checks[self.open.questions[0].position])
             same = next((step for step in plan if step.action == action), None)
             first = same or PlannedStep("now", None, action, done_when)

@@ -76,16 +76,16 @@ class Renderer:
             return encode(made.view(view)), self._advice(profile, made)
         inputs = advisor.inputs(profile, None)
         template = self._template(advisor.policy.rounded(inputs), view)
-        decision_id = advisor.identify(profile)
-        fillings = {
-            "decision_id": encode(decision_id),
-            "id": encode(profile.id),
-            "ignored": encode(advisor.ignored(profile)),
-        }
+        decision_id, ignored = advisor.identify(profile), advisor.ignored(profile)
+        holes, given = template.holes, template.given
+        fillings = {"decision_id": encode(decision_id)}
+        if ignored or profile.id is not None:
+            holes, given = template.all_holes, _pointers(profile)
+            fillings |= {"id": encode(profile.id), "ignored": encode(ignored)}
         pieces = template.pieces.copy()
-        for position, hole in template.holes:
+        for position, hole in holes:
             pieces[position] = fillings.get(hole) or encode(canonical(getattr(profile, hole)))
-        return b"".join(pieces), Advice(decision_id, profile, _pointers(profile), template.outcome)
+        return b"".join(pieces), Advice(decision_id, profile, given, template.outcome)
 
     def markdown(self, profile: Profile) -> tuple[bytes, Advice]:
         """Recommend as a page of Markdown."""
@@ -115,18 +115,40 @@ class Renderer:
             economics=None,
             cautions=(),
         )
-        made = advisor.advise(cell, known, facts, nearest=view != "full")
-        pieces = encode(made.view(view)).split(b"\0")
-        holes = [(position, pieces[position].decode()) for position in range(1, len(pieces), 2)]
-        return _Template(pieces, holes, _outcome_of(made))
+        explained = advisor.explain(cell, known, facts, nearest=view != "full")
+        made = explained.brief(advisor.reference) if view == "brief" else advisor.advise(explained).view(view)
+        pieces = encode(made).split(b"\0")
+        all_holes = [(position, pieces[position].decode()) for position in range(1, len(pieces), 2)]
+        for position, hole in all_holes:
+            pieces[position] = _USUAL.get(hole, b"")
+        holes = [(position, hole) for position, hole in all_holes if hole not in _USUAL]
+        stated = {field.name for field, given in zip(advisor.policy.inputs, known, strict=True) if given}
+        given = tuple([f"/{name}" for name in FIELDS if name in stated])
+        codes = tuple([reason.code for reason in explained.reasons])
+        outcome = _outcome(explained.strategy, explained.status, codes, advisor.reference)
+        return _Template(pieces, holes, all_holes, given, outcome)
 
 
 class _Template(msgspec.Struct, frozen=True, eq=False):
-    """The JSON of an answer in pieces; `holes` tells which of them are to be filled, and with what."""
+    """The JSON of an answer in pieces.
+
+    Attributes:
+        pieces: the text, with the usual fillings of holes.
+        holes: which pieces are to be filled, and with what, for a profile that gives nothing but inputs.
+        all_holes: the same for one that has an id, or fields that the policy does not read.
+        given: JSON Pointers of the inputs that are given.
+        outcome: what was decided.
+    """
 
     pieces: list[bytes]
     holes: list[tuple[int, str]]
+    all_holes: list[tuple[int, str]]
+    given: tuple[str, ...]
     outcome: Outcome
+
+
+_USUAL = {"id": b"null", "ignored": b"[]"}
+"""Fillings for a profile that gives nothing but inputs."""
 
 
 def _hole(name: str) -> Any:

@@ -196,6 +196,8 @@ class _Smallest:
     ) -> None:
         self._families = families
         self._cases = [_Case(graph, cell, families, *case) for case in _cases(cell, changes, needs)]
+        sizes = [[case.size(strategy) for case in self._cases] for strategy in range(graph.strategies)]
+        self._sizes = [min([size for size in found if size is not None], default=None) for found in sizes]
 
     def sets(self, strategy: int) -> Family:
         """Return the smallest sets of inputs whose changes lead to another strategy."""
@@ -208,7 +210,7 @@ class _Smallest:
 
     def size(self, strategy: int) -> int | None:
         """Return the fewest changes that lead to a strategy; None where none do."""
-        return min((size for case in self._cases if (size := case.size(strategy)) is not None), default=None)
+        return self._sizes[strategy]
 
     def nearest(self, strategy: int, inputs: tuple[int, ...]) -> Targets:
         """Return the bands to which the inputs of a smallest set change: fewest steps, then the lowest bands."""
@@ -257,7 +259,8 @@ class _Case:
         must: dict[int, tuple[int, ...]],
     ) -> None:
         self._graph, self._cell, self._families, self._may, self._must = graph, cell, families, may, must
-        self._most = sum(1 for bands in may if bands)
+        self._most = sum([1 for bands in may if bands])
+        self._always = ((1 << graph.strategies * (self._most + 1)) - 1) // ((1 << graph.strategies) - 1)
         self._reached = self._reach()
 
     def _reach(self) -> list[int]:
@@ -267,8 +270,7 @@ class _Case:
         change are not counted here.
         """
         cell, may, must, width = self._cell, self._may, self._must, self._graph.strategies
-        always = ((1 << width * (self._most + 1)) - 1) // ((1 << width) - 1)
-        reached = [always << strategy for strategy in range(width)]
+        reached = [self._always << strategy for strategy in range(width)]
         for level, children in self._graph.nodes:
             if level in must:
                 within = 0
@@ -283,11 +285,11 @@ class _Case:
 
     def size(self, strategy: int) -> int | None:
         """Return the fewest changes that lead to a strategy; None where none do."""
-        within, width = self._reached[self._graph.root] >> strategy, self._graph.strategies
-        for changes in range(self._most + 1):
-            if within >> width * changes & 1:
-                return changes + len(self._must)
-        return None
+        within = self._reached[self._graph.root] >> strategy & self._always
+        if not within:
+            return None
+        lowest = (within & -within).bit_length() - 1
+        return lowest // self._graph.strategies + len(self._must)
 
     def sets(self, strategy: int, size: int) -> Family:
         """Return the sets of inputs of a size that lead to a strategy, where no smaller ones do."""
