@@ -10,7 +10,7 @@ import toolbox
 
 # No law is tried against a clock: a slow machine breaks none of them. CI runs with --hypothesis-profile=thorough.
 settings.register_profile("quick", deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("thorough", settings.get_profile("quick"), max_examples=200)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=100)
 settings.load_profile("quick")
 
 
