@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import combinations, product
 from math import log2, prod
 from typing import TypeAlias
 
@@ -52,27 +51,6 @@ def pointless(slow: Reference, at: int, cell: Cell, known: Sequence[bool]) -> bo
     asked_when = slow.inputs[names[at]].get("asked_when", {})
     state = {name: slow.bands[other][cell[other]] for other, name in enumerate(names) if known[other]}
     return not holds({name: wanted for name, wanted in asked_when.items() if name in state}, state)
-
-
-def flips(slow: Reference, cell: Cell, limit: int = 99) -> set[Flip]:
-    """Try every set of at most `limit` changes, by anybody and by action alone; keep each strategy's smallest."""
-    changed_by = [spec["changed_by"] for spec in slow.inputs.values()]
-    found: set[Flip] = set()
-    for changers in ({"action", "circumstance"}, {"action"}):
-        free = [at for at, changer in enumerate(changed_by) if changer in changers]
-        smallest = {slow.answer(cell): 0}
-        for chosen in (some for size in range(1, limit + 1) for some in combinations(free, size)):
-            nearest: dict[int, tuple[int, Cell]] = {}
-            for bands in product(*([band for band in slow.stated[at] if band != cell[at]] for at in chosen)):
-                moved = dict(zip(chosen, bands, strict=True))
-                answer = slow.answer([moved.get(at, band) for at, band in enumerate(cell)])
-                if smallest.setdefault(answer, len(chosen)) == len(chosen):
-                    target = (sum(abs(band - cell[at]) for at, band in moved.items()), bands)
-                    nearest[answer] = min(target, nearest.get(answer, target))
-            for answer, (_, bands) in nearest.items():
-                acted = all(changed_by[at] == "action" for at in chosen)
-                found.add((answer, tuple(zip(chosen, bands, strict=True)), acted))
-    return found
 
 
 def entropy(counts: Counter[int]) -> float:

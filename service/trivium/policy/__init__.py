@@ -6,7 +6,6 @@ It knows decision tables, bands and diagrams, and nothing of what is decided or 
 from trivium.policy.engine.compiled import CompiledInput, Decision, Policy, compile_policy
 from trivium.policy.engine.completion import UNKNOWN, Completion, members
 from trivium.policy.engine.flips import Changes, PathsAndRisks, paths_and_risks
-from trivium.policy.engine.queries import Flip, flips, margin
 from trivium.policy.engine.questions import Answer, OpenQuestion, Unknowns, unknowns
 from trivium.policy.engine.reasons import sufficient_reason
 from trivium.policy.errors import PolicyError, Problem
@@ -39,7 +38,6 @@ __all__ = [
     "Difference",
     "Document",
     "Field",
-    "Flip",
     "Lifecycle",
     "OpenQuestion",
     "PathsAndRisks",
@@ -56,11 +54,9 @@ __all__ = [
     "compile_policy",
     "diff",
     "digest",
-    "flips",
     "load_directory",
     "load_files",
     "load_policy",
-    "margin",
     "members",
     "parse",
     "paths_and_risks",
