@@ -8,9 +8,6 @@ from typing import TypeAlias
 from reference import Cell, Reference, holds
 
 
-Flip: TypeAlias = tuple[int, tuple[tuple[int, int], ...], bool]
-
-
 Question: TypeAlias = tuple[int, tuple[tuple[int, tuple[int, ...]], ...]]
 """An input, and per stated band the strategies that are then reachable."""
 
