@@ -57,7 +57,7 @@ BREAKING: dict[str, Callable[[Contract], object]] = {
     ),
 }
 ADDING: dict[str, Callable[[Contract], object]] = {
-    "a member sent is new": lambda it: schema(it, "Recommendation")["properties"].update(more={"type": "string"}),
+    "a member sent is new": lambda it: schema(it, "Recommendation")["properties"].update(heard={"type": "string"}),
     "a member received is new": lambda it: schema(it, "Profile")["properties"].update(more={"type": "boolean"}),
     "a path is new": lambda it: it["paths"].update({"/more": it["paths"]["/livez"]}),
 }
