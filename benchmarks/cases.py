@@ -28,8 +28,12 @@ class Cases:
         self._random = Random(seed)  # noqa: S311 - test data, no secret
 
     def complete(self) -> Fields:
-        """Draw a profile that states everything the policy reads."""
-        return {field.name: self._value(field, self._random.choice(field.stated)) for field in self._policy.inputs}
+        """Draw a profile that states everything the policy reads, costs aside."""
+        return {
+            field.name: self._value(field, self._random.choice(field.stated))
+            for field in self._policy.inputs
+            if field.spec.derived_from is None  # no profile states those
+        }
 
     def partial(self) -> Fields:
         """Draw a profile that states each input with probability one half."""

@@ -1,7 +1,7 @@
 """The same policy behind FastAPI and pydantic, with typed models in and out, and without metrics and logs.
 
 `/recommend` lets the same `Advisor` make the recommendation and pydantic turn it into JSON. `/answer` sends the bytes
-that `Advisor.answer` keeps, so it shows what FastAPI costs with all of Trivium's caching behind it.
+that `Renderer.json` keeps, so it shows what FastAPI costs with all of Trivium's caching behind it.
 """
 # mypy: disable-error-code="import-not-found, misc, untyped-decorator"
 
@@ -10,12 +10,10 @@ from typing import Annotated, Literal
 from fastapi import FastAPI, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from benchmarks import VERSION
-from trivium import POLICIES, Advisor, Profile
+from benchmarks import NEWEST
+from trivium import Profile, catalog
 from trivium import Recommendation as Made
-from trivium.policy import Registry, load_directory
-from trivium.profile import MOST, VOCABULARY
-from trivium.rendering import Renderer
+from trivium.profile import MOST
 
 
 Number = Annotated[float, Field(ge=0, le=MOST, strict=True)]
@@ -51,29 +49,29 @@ class ProfileIn(BaseModel):
     requirements_change: Literal["rarely", "monthly", "weekly"] | None = None
 
 
-class Range(BaseModel):
-    """A threshold."""
+class NumberRange(BaseModel):
+    """A range of numbers."""
 
     at_least: int | float | None
     below: int | float | None
 
 
-class Citation(BaseModel):
-    """A source."""
-
-    id: str
-    title: str
-    year: int
-    url: str | None
-
-
-class ReasonInput(BaseModel):
-    """An input behind a reason."""
+class Premise(BaseModel):
+    """An input that the answer rests on."""
 
     input: str
     value: Value | None
-    band: str
-    threshold: Range | None
+    basis: Literal["stated", "assumed"]
+    says: str
+
+
+class LeverVerdict(BaseModel):
+    """The verdict on a lever."""
+
+    verdict: Literal["adopt", "not_needed", "blocked", "later"]
+    codes: list[str]
+    why_not: str | None
+    opens: str | None
 
 
 class Reason(BaseModel):
@@ -82,17 +80,10 @@ class Reason(BaseModel):
     code: str
     lever: str
     effect: Literal["supports", "opposes", "blocks", "informs"]
-    rule: str
-    message: str | None
-    inputs: list[ReasonInput] | None
-    source: list[Citation] | None
-
-
-class LeverVerdict(BaseModel):
-    """The verdict on a lever."""
-
-    verdict: Literal["adopt", "not_needed", "blocked", "later"]
-    codes: list[str]
+    message: str
+    decisive: bool
+    basis: Literal["stated", "assumed"]
+    inputs: dict[str, Literal["stated", "assumed"]]
 
 
 class PlannedStep(BaseModel):
@@ -108,18 +99,26 @@ class Change(BaseModel):
     """One changed input of a flip."""
 
     input: str
-    from_: Annotated[Value | Range | None, Field(serialization_alias="from")]
-    known: bool
-    to: str | bool | Range
-    break_even: Range | None
+    from_: Annotated[Value | None, Field(serialization_alias="from")]
+    to: str | bool | NumberRange
+    says: str
 
 
 class Flip(BaseModel):
     """What would change the answer."""
 
     strategy: str
-    by: Literal["action", "circumstance"]
     changes: list[Change]
+    why: Literal["action", "circumstance", "assumption"]
+
+
+class QuestionAnswer(BaseModel):
+    """A possible answer."""
+
+    says: str
+    value: Value | NumberRange
+    reachable: list[str]
+    settles: bool
 
 
 class Question(BaseModel):
@@ -127,14 +126,7 @@ class Question(BaseModel):
 
     input: str
     question: str
-    could_lead_to: list[str]
-
-
-class Assumption(BaseModel):
-    """An assumption."""
-
-    input: str
-    band: str
+    answers: list[QuestionAnswer]
 
 
 class PolicyReference(BaseModel):
@@ -153,20 +145,33 @@ class Caution(BaseModel):
     message: str
 
 
+class More(BaseModel):
+    """How much longer the lists are."""
+
+    rationale: int
+    steps: int
+    paths: int
+    risks: int
+    questions: int
+    assumptions: int
+    recheck_when: int
+
+
 class Recommendation(BaseModel):
-    """A recommendation."""
+    """A recommendation in the standard view."""
 
     strategy: str
     status: Literal["settled", "provisional"]
     summary: str
+    because: list[Premise]
     levers: dict[str, LeverVerdict]
     rationale: list[Reason]
     steps: list[PlannedStep]
-    flips: list[Flip]
+    paths: list[Flip]
+    risks: list[Flip]
     margin: int | None
-    open_questions: list[Question]
+    questions: list[Question]
     reachable: list[str]
-    assumptions: list[Assumption]
     economics: dict[str, float] | None
     recheck_when: list[str]
     policy: PolicyReference
@@ -174,17 +179,17 @@ class Recommendation(BaseModel):
     id: str | None
     warnings: list[Caution]
     ignored_inputs: list[str]
+    more: More
 
 
 app = FastAPI()
-advisor = Advisor(Registry(load_directory(POLICIES, VOCABULARY)).deciding(VERSION))
-renderer = Renderer(advisor)
+renderer = catalog.shipped().renderer(NEWEST)
 
 
 @app.post("/recommend", response_model=Recommendation)
 async def recommend(profile: ProfileIn) -> Made:
     """Recommend a strategy."""
-    return advisor.recommend(Profile(**profile.model_dump()))
+    return renderer.advisor.recommend(Profile(**profile.model_dump())).standard()
 
 
 @app.post("/answer", response_class=Response)

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import VERSION
+from benchmarks import NEWEST
 from benchmarks.cases import Cases
 from benchmarks.load import Load
 from benchmarks.processes import Usage, usage
@@ -41,7 +41,7 @@ STARTS = 5
 WAIT = 30.0
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith("TRIVIUM_")},
-    "TRIVIUM_DEFAULT_POLICY": VERSION,
+    "TRIVIUM_DEFAULT_POLICY": NEWEST,
 }
 
 _encode = msgspec.json.encode
@@ -86,7 +86,7 @@ class Server:
 
 def rows() -> Iterator[Row]:
     """Measure."""
-    renderer = catalog.shipped().renderer(VERSION)
+    renderer = catalog.shipped().renderer(NEWEST)
     cases = Cases(renderer.advisor.policy, seed=4)
     first = cases.distinct(CELLS, cases.mixed)
     profiles = [_encode(cases.again(fields)) for _ in range(PROFILES // CELLS) for fields in first]
