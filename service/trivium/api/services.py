@@ -9,6 +9,7 @@ from litestar import Request
 from structlog.typing import FilteringBoundLogger
 
 from trivium.api.drain import Drain
+from trivium.api.http.body import read_body
 from trivium.api.http.capacity import Capacity
 from trivium.api.openapi.document import Contract
 from trivium.api.reloader import PolicyReloader
@@ -48,3 +49,14 @@ def services_of(request: Request[Any, Any, Any]) -> Services:
     """Return the services of the application that a request came to."""
     services: Services = request.scope["litestar_app"].state.services
     return services
+
+
+async def read_request(request: Request[Any, Any, Any]) -> bytes:
+    """Read the body of a request, within the size and the time that are set.
+
+    Raises:
+        InvalidInputError: the caller stopped in the middle, or the body's framing is malformed.
+        ProblemError: the body is too large, or does not arrive in time.
+    """
+    settings = services_of(request).settings
+    return await read_body(request, limit=settings.max_body_bytes, seconds=settings.body_seconds)

@@ -9,7 +9,7 @@ from typing import Any
 from litestar import Request
 from litestar.types import Receive, Scope
 
-from trivium.api.http.problems import PROBLEM_TYPES, ProblemError, too_large
+from trivium.api.http.problems import ProblemError, too_large
 from trivium.errors import FieldError, InvalidInputError
 
 
@@ -41,7 +41,7 @@ async def read_body(request: Request[Any, Any, Any], *, limit: int, seconds: flo
         async with asyncio.timeout(seconds):
             body = await _read(request.receive, limit)
     except TimeoutError:
-        raise ProblemError("request_timeout", PROBLEM_TYPES["request_timeout"].description) from None
+        raise ProblemError("request_timeout") from None
     request.scope["state"][_ENDED] = True
     if body is None:
         detail = "the body ended before it was complete, or its chunks are malformed"

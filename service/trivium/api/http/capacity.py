@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from trivium.api.http.problems import PROBLEM_TYPES, ProblemError
+from trivium.api.http.problems import ProblemError
 
 
 RETRY_SECONDS = 1
@@ -29,7 +29,7 @@ class Capacity:
             ProblemError: `busy`, none is free.
         """
         if not self._free:
-            raise ProblemError("busy", PROBLEM_TYPES["busy"].description, {"Retry-After": str(RETRY_SECONDS)})
+            raise ProblemError("busy", headers={"Retry-After": str(RETRY_SECONDS)})
         self._free -= 1
         try:
             yield

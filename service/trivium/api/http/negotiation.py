@@ -17,7 +17,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 from litestar.types import Scope
 
-from trivium.api.http.problems import PROBLEM_TYPES, ProblemError
+from trivium.api.http.problems import ProblemError
 from trivium.decoding import field_error
 from trivium.errors import MOST_ERRORS, FieldError, InvalidInputError
 from trivium.policy.errors import nearest_name
@@ -37,7 +37,7 @@ async def negotiate(request: Request[Any, Any, Any]) -> None:
     scope = request.scope
     content_type, content_encoding, accept = _read_headers(scope)
     if not _is_canonical(scope):
-        raise ProblemError("not_found", PROBLEM_TYPES["not_found"].description)
+        raise ProblemError("not_found")
     opt = request.route_handler.opt
     if (consumes := opt.get("consumes")) is not None:
         _check_body_type(content_type, content_encoding, consumes)

@@ -137,15 +137,17 @@ class ProblemError(Exception):
 
     Args:
         code: the kind of problem.
-        detail: what went wrong this time, and what to do.
+        detail: what went wrong this time, and what to do; None for what the kind of problem says.
         headers: headers of the response.
         members: further members of the document.
     """
 
-    def __init__(self, code: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> None:
-        super().__init__(detail)
+    def __init__(
+        self, code: str, detail: str | None = None, headers: Mapping[str, str] | None = None, **members: Any
+    ) -> None:
         self.kind = PROBLEM_TYPES[code]
-        self.detail = detail
+        self.detail = self.kind.description if detail is None else detail
+        super().__init__(self.detail)
         self.headers = dict(headers or {})
         self.members = members
 
@@ -166,8 +168,8 @@ def to_problem(error: Exception) -> ProblemError:  # noqa: PLR0911 - one return 
             return ProblemError("method_not_allowed", f"This path answers {allow}.", {"Allow": allow})
         case HTTPException(status_code=status) if status in _BY_STATUS:
             code = _BY_STATUS[status]
-            return ProblemError(code, PROBLEM_TYPES[code].description, error.headers)
-    return ProblemError("internal_error", PROBLEM_TYPES["internal_error"].description)
+            return ProblemError(code, headers=error.headers)
+    return ProblemError("internal_error")
 
 
 def document(problem: ProblemError, request_id: str, path: str) -> ProblemDocument:

@@ -16,7 +16,6 @@ from trivium.catalog import PolicySet
 Tag: TypeAlias = Literal["advice", "policies", "reference", "operations"]
 
 YAML = "application/yaml"
-HTML = "text/html"
 PROMETHEUS = "text/plain"
 
 SELECTOR = r"^(latest|\d{1,6}(\.\d{1,6}){0,2})$"

@@ -13,7 +13,6 @@ import msgspec
 from litestar import Request, post
 from litestar.types import ASGIApp
 
-from trivium.api.http.body import read_body
 from trivium.api.http.capacity import Capacity
 from trivium.api.http.problems import ProblemError, to_problem
 from trivium.api.http.responses import JSON, PART_BYTES, StreamingResponse
@@ -27,7 +26,7 @@ from trivium.api.routes.recommend import (
     DECISION_HEADERS,
     DECISION_PROBLEMS,
 )
-from trivium.api.services import services_of
+from trivium.api.services import read_request, services_of
 from trivium.api.settings import Settings
 from trivium.catalog import PolicySet
 from trivium.decoding import decode
@@ -145,7 +144,7 @@ async def recommend_batch(
     capacity: Capacity = services_of(request).batches
     with ExitStack() as stack:
         stack.enter_context(capacity.slot())  # before the body is read, so that waiting ones take no memory
-        body = await read_body(request, limit=settings.max_body_bytes, seconds=settings.body_seconds)
+        body = await read_request(request)
         batch = Batch(renderer, read_batch(body, settings.max_batch), view)
         request.scope["state"]["outcomes"] = batch.outcomes
         return StreamingResponse(batch.parts(), JSON, decision_headers(renderer.advisor), stack.pop_all().close)

@@ -9,10 +9,10 @@ from litestar import Request, route
 from litestar.types import ASGIApp
 
 from trivium.api.http.conditional import respond
-from trivium.api.http.problems import PROBLEM_TYPES, ProblemError
-from trivium.api.http.responses import JSON
+from trivium.api.http.problems import ProblemError
+from trivium.api.http.responses import HTML, JSON
 from trivium.api.openapi.document import API_VERSION, Contract
-from trivium.api.openapi.operation import HTML, YAML, Operation, describes, revalidated
+from trivium.api.openapi.operation import YAML, Operation, describes, revalidated
 from trivium.api.openapi.swagger_ui import PAGE, SwaggerUI
 from trivium.api.routes.common import READ
 from trivium.api.routes.operations import LIVE
@@ -82,7 +82,7 @@ async def read_docs(request: Request[Any, Any, Any]) -> ASGIApp:
 async def read_docs_asset(request: Request[Any, Any, Any], asset: AssetParameter) -> ASGIApp:
     """Read a file that the interactive page loads."""
     if asset not in _SWAGGER_UI.assets:
-        raise ProblemError("not_found", PROBLEM_TYPES["not_found"].description)
+        raise ProblemError("not_found")
     return respond(request, await _SWAGGER_UI.representation(asset))
 
 

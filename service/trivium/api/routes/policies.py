@@ -13,7 +13,6 @@ import msgspec
 from litestar import Request, post, route
 from litestar.types import ASGIApp
 
-from trivium.api.http.body import read_body
 from trivium.api.http.conditional import Representation, once_per_set, represent, respond
 from trivium.api.http.problems import ProblemError
 from trivium.api.http.responses import JSON, json_response
@@ -21,7 +20,7 @@ from trivium.api.openapi.examples import SUPPORT
 from trivium.api.openapi.operation import LIFECYCLE_HEADERS, Operation, Reply, describes, revalidated
 from trivium.api.routes.common import READ, lifecycle_headers
 from trivium.api.routes.parameters import NewerParameter, OlderParameter, VersionParameter
-from trivium.api.services import services_of
+from trivium.api.services import read_request, services_of
 from trivium.catalog import PolicySet
 from trivium.decoding import decode, one_of
 from trivium.policy import Difference, Document, Policy, diff
@@ -196,9 +195,9 @@ async def diff_policies(request: Request[Any, Any, Any], a: OlderParameter, b: N
 @post("/policies/{version:str}/map", **describes(MAP_POLICY))
 async def map_policy(request: Request[Any, Any, Any], version: VersionParameter) -> ASGIApp:
     """Map the strategies over two inputs."""
-    policies, settings = services_of(request).policies, services_of(request).settings
+    policies = services_of(request).policies
     found = policies.registry.resolve(version).version
-    body = await read_body(request, limit=settings.max_body_bytes, seconds=settings.body_seconds)
+    body = await read_request(request)
     return json_response(_map(policies, found, body))
 
 

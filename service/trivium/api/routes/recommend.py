@@ -7,14 +7,13 @@ from typing import Any
 from litestar import Request, post
 from litestar.types import ASGIApp
 
-from trivium.api.http.body import read_body
 from trivium.api.http.negotiation import chosen_media_type
 from trivium.api.http.responses import HTML, JSON, MARKDOWN, BytesResponse
 from trivium.api.openapi.examples import INDEED, PROFILE_EXAMPLES
 from trivium.api.openapi.operation import LIFECYCLE_HEADERS, OneOf, Operation, Reply, describes
 from trivium.api.routes.common import decision_headers
 from trivium.api.routes.parameters import PolicyParameter, ViewParameter
-from trivium.api.services import services_of
+from trivium.api.services import read_request, services_of
 from trivium.catalog import PolicySet
 from trivium.profile import Profile, make_profile, parse_profile
 from trivium.recommendation import BriefRecommendation, Recommendation
@@ -61,8 +60,7 @@ async def read_profile(request: Request[Any, Any, Any]) -> Profile:
         InvalidInputError: with every bad field.
         ProblemError: the body is too large, or does not arrive in time.
     """
-    settings = services_of(request).settings
-    return parse_profile(await read_body(request, limit=settings.max_body_bytes, seconds=settings.body_seconds))
+    return parse_profile(await read_request(request))
 
 
 @post("/recommend", **describes(RECOMMEND))
