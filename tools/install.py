@@ -157,7 +157,7 @@ CATALOG = {
     "chromium": Tool(from_debian, "chromium"),
     "promtool": Tool(from_debian, "prometheus"),
     "buildah": Tool(from_debian, "buildah"),
-    "debootstrap": Tool(from_debian, "debootstrap"),
+    "mmdebstrap": Tool(from_debian, "mmdebstrap"),
     "haproxy": Tool(from_debian, "haproxy"),
     "nginx": Tool(from_debian, "nginx-light"),
     "shellcheck": Tool(from_debian, "shellcheck"),

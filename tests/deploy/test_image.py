@@ -21,7 +21,7 @@ import toolbox
 
 
 # One process builds the image, for all of them.
-pytestmark = [pytest.mark.e2e, pytest.mark.tool("buildah", "debootstrap"), pytest.mark.xdist_group("image")]
+pytestmark = [pytest.mark.e2e, pytest.mark.tool("buildah", "mmdebstrap"), pytest.mark.xdist_group("image")]
 
 # The base is kept between runs: it takes most of a minute to make.
 CACHE = toolbox.TOOLS / "image"
@@ -59,14 +59,6 @@ def buildah(*arguments: str | Path) -> str:
     return toolbox.run("buildah", "--root", CACHE / "root", "--runroot", CACHE / "run", *arguments).stdout.strip()
 
 
-def mirror() -> list[str]:
-    """Return the address this machine takes Debian 12 from, if it does; else debootstrap knows one."""
-    if toolbox.find("apt-get") is None:
-        return []
-    targets = toolbox.run("apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)").stdout.splitlines()
-    return [address for release, address in map(str.split, targets) if release == "bookworm"][:1]
-
-
 @pytest.fixture(scope="module")
 def base() -> str:
     """Make a small Debian with Python, once."""
@@ -78,7 +70,11 @@ def base() -> str:
         tree = CACHE / "tree"
         shutil.rmtree(tree, ignore_errors=True)
         CACHE.mkdir(parents=True, exist_ok=True)
-        toolbox.run("debootstrap", "--variant=minbase", "--include=python3,python3-venv", "bookworm", tree, *mirror())
+        # It fetches by apt, whose mirrors and retries it shares.
+        toolbox.run(
+            "mmdebstrap", "--quiet", "--variant=minbase", "--include=python3,python3-venv",
+            "--aptopt=Acquire::Retries 5", "bookworm", tree,
+        )  # fmt: skip
         container = buildah("from", "scratch")
         buildah("add", "--quiet", container, tree, "/")
         buildah("commit", "--quiet", "--rm", container, BASE)
