@@ -12,7 +12,9 @@ from litestar.exceptions import HTTPException
 from litestar.types import Guard
 
 from trivium.api.drain import Drain
+from trivium.api.http.body import Deadline
 from trivium.api.http.capacity import Capacity
+from trivium.api.http.direct import direct, methods_of
 from trivium.api.http.exceptions import handle_exception
 from trivium.api.http.negotiation import negotiate
 from trivium.api.openapi.document import Contract
@@ -52,6 +54,9 @@ ROUTES: tuple[Any, ...] = (
 MANAGEMENT_ROUTES: tuple[Any, ...] = (operations.live, operations.ready, operations.metrics)
 """What probes and scrapers ask; answered on the management port where there is one."""
 
+DIRECT = {recommend.recommend: direct(recommend.recommend, "/recommend")}
+"""What is served without Litestar's own reading of parameters, and how."""
+
 CONTRACT = Contract(ROUTES)
 
 
@@ -86,11 +91,13 @@ def create_app(
         metrics=Metrics(reloader, log),
         contract=CONTRACT,
         batches=Capacity(settings.max_batches),
+        body_deadline=Deadline(settings.body_seconds),
         logger=logger,
         drain=drain or Drain(),
     )
     elsewhere = MANAGEMENT_ROUTES if settings.management_port else ()
-    routes = [*(route for route in ROUTES if route not in elsewhere), documentation.read_docs_asset]
+    here: list[Any] = [DIRECT.get(route, route) for route in ROUTES if route not in elsewhere]
+    routes = [*here, documentation.read_docs_asset]
     lifespan = [log.lifespan, reloader.lifespan, CONTRACT.lifespan]
     return _application(routes, services, guards=guards, lifespan=lifespan)
 
@@ -118,7 +125,7 @@ def _application(
         state=State({"services": services}),
     )
     services.metrics.create_series(
-        (method, route.path_format) for route in app.routes for method in route.methods - {"OPTIONS"}
+        (method, route.path_format) for route in app.routes for method in methods_of(route) - {"OPTIONS"}
     )
     telemetry: Any = TelemetryMiddleware(
         app.asgi_handler,

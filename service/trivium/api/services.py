@@ -9,7 +9,7 @@ from litestar import Request
 from structlog.typing import FilteringBoundLogger
 
 from trivium.api.drain import Drain
-from trivium.api.http.body import read_body
+from trivium.api.http.body import Deadline, read_body
 from trivium.api.http.capacity import Capacity
 from trivium.api.openapi.document import Contract
 from trivium.api.reloader import PolicyReloader
@@ -27,6 +27,7 @@ class Services(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         metrics: what is measured.
         contract: the OpenAPI document.
         batches: how many batches run at once.
+        body_deadline: ends the reading of a body that does not arrive.
         logger: takes what is to be logged.
         drain: whether the service is about to stop.
     """
@@ -36,6 +37,7 @@ class Services(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     metrics: Metrics
     contract: Contract
     batches: Capacity
+    body_deadline: Deadline
     logger: FilteringBoundLogger
     drain: Drain
 
@@ -58,5 +60,5 @@ async def read_request(request: Request[Any, Any, Any]) -> bytes:
         InvalidInputError: the caller stopped in the middle, or the body's framing is malformed.
         ProblemError: the body is too large, or does not arrive in time.
     """
-    settings = services_of(request).settings
-    return await read_body(request, limit=settings.max_body_bytes, seconds=settings.body_seconds)
+    services = services_of(request)
+    return await read_body(request, limit=services.settings.max_body_bytes, deadline=services.body_deadline)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 from litestar import Request
+from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 from litestar.types import Scope
@@ -34,17 +35,30 @@ async def negotiate(request: Request[Any, Any, Any]) -> None:
         ProblemError: `headers_too_large`, `not_found`, `unsupported_media_type` or `not_acceptable`.
         InvalidInputError: with every parameter that is unknown, repeated or wrong.
     """
-    scope = request.scope
+    read_request_line(request.scope, request.route_handler)
+
+
+def read_request_line(scope: Scope, handler: BaseRouteHandler | None) -> dict[str, Any]:
+    """Return the parameters of the query of a request to a handler, and keep which media type it wants.
+
+    Args:
+        scope: the request.
+        handler: declares what it takes; None where that is nothing.
+
+    Raises:
+        ProblemError: `headers_too_large`, `not_found`, `unsupported_media_type` or `not_acceptable`.
+        InvalidInputError: with every parameter that is unknown, repeated or wrong.
+    """
     content_type, content_encoding, accept = _read_headers(scope)
     if not _is_canonical(scope):
         raise ProblemError("not_found")
-    opt = request.route_handler.opt
-    if (consumes := opt.get("consumes")) is not None:
-        _check_body_type(content_type, content_encoding, consumes)
-    if accept is not None and (produces := opt.get("produces")) is not None:
-        scope["state"]["media_type"] = _choose(accept, produces)
-    if scope["query_string"]:
-        _check_parameters(request)
+    if handler is not None:
+        opt = handler.opt
+        if (consumes := opt.get("consumes")) is not None:
+            _check_body_type(content_type, content_encoding, consumes)
+        if accept is not None and (produces := opt.get("produces")) is not None:
+            scope["state"]["media_type"] = _choose(accept, produces)
+    return _read_parameters(scope, handler) if scope["query_string"] else {}
 
 
 def chosen_media_type(request: Request[Any, Any, Any]) -> str:
@@ -132,27 +146,28 @@ def _weight(quality: re.Match[str]) -> float:
     return float(quality[1])
 
 
-def _check_parameters(request: Request[Any, Any, Any]) -> None:
-    """Check every query parameter; Litestar itself ignores unknown ones and takes the last of repeated ones."""
-    types = _parameters(request.route_handler)
-    seen: set[str] = set()
+def _read_parameters(scope: Scope, handler: BaseRouteHandler | None) -> dict[str, Any]:
+    """Read every query parameter; Litestar itself ignores unknown ones and takes the last of repeated ones."""
+    types = {} if handler is None else _parameters(handler)
+    values: dict[str, Any] = {}
     errors = []
-    for name, text in request.query_params.items():
+    for name, text in ASGIConnection[Any, Any, Any, Any](scope).query_params.items():
         if name not in types:
             known = nearest_name(name[:80], list(types)) if types else "; there are none here"
             errors.append(FieldError("unknown_field", f"unknown parameter{known}", parameter=name[:200]))
-        elif name in seen:
+        elif name in values:
             errors.append(FieldError("malformed", "the parameter is given twice", parameter=name))
         else:
-            seen.add(name)
+            values[name] = None
             try:
-                msgspec.convert(text, types[name], strict=False)
+                values[name] = msgspec.convert(text, types[name], strict=False)
             except msgspec.ValidationError as error:
                 errors.append(field_error(text, types[name], str(error), parameter=name))
         if len(errors) > MOST_ERRORS:
             break
     if errors:
         raise InvalidInputError(errors)
+    return values
 
 
 @lru_cache(maxsize=256)
