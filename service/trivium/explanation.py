@@ -14,7 +14,8 @@ from trivium import recommendation as shown
 from trivium.economics import Economics
 from trivium.pages import joined
 from trivium.policy import Changes, OpenQuestion, PathsAndRisks, Policy, paths_and_risks, sufficient_reason, unknowns
-from trivium.policy.engine.compiled import CompiledInput, Known
+from trivium.policy.engine.bands import number_range
+from trivium.policy.engine.compiled import Known
 from trivium.policy.engine.diagram import Cell
 from trivium.policy.engine.flips import LISTED
 from trivium.policy.engine.tables import FiredRule, holds
@@ -202,7 +203,9 @@ class Explanation:
             parts.append(f"{texts.capitalized(economics.says)}.")
         said = " ".join(parts).lower()
         asked = [question.position for question in self.open.questions]
-        assumed = [position for position in asked if position in self.because]
+        # An input that matters only while another one is unknown is not asked for, and yet assumed.
+        both = dict.fromkeys([*asked, *self.because])
+        assumed = [at for at in both if at in self.because and not self.known[at]]
         left = [position for position in assumed if self._phrase(position, self.cell[position]).lower() not in said]
         left = left[:MOST_CLAUSES]
         if clauses := [f"that {self._phrase(at, self.cell[at])}" for at in left if not self._unmeasured(at)]:
@@ -365,7 +368,7 @@ class Explanation:
             [
                 shown.QuestionAnswer(
                     self.wording.phrases[asked.position][answer.band],
-                    _range(field, answer.band) if field.cuts is not None else field.values[answer.band],  # type: ignore[arg-type]  # stated
+                    number_range(field, answer.band) if field.cuts is not None else field.values[answer.band],  # type: ignore[arg-type]  # stated
                     self._named(answer.reachable),
                     answer.settles,
                 )
@@ -395,7 +398,7 @@ class Explanation:
         return shown.Change(
             field.spec.derived_from or field.name,
             self._value(position),
-            _range(field, band) if field.cuts is not None else field.values[band],  # type: ignore[arg-type]  # stated
+            number_range(field, band) if field.cuts is not None else field.values[band],  # type: ignore[arg-type]  # stated
             self._phrase(position, band),
         )
 
@@ -429,7 +432,3 @@ _EFFECTS = ("supports", "informs", "opposes", "blocks")
 
 def _importance(reason: Reason) -> tuple[bool, int, bool]:
     return not reason.decisive, _EFFECTS.index(reason.effect), reason.basis == "assumed"
-
-
-def _range(field: CompiledInput, band: int) -> shown.NumberRange:
-    return shown.NumberRange(field.lowest(max(band, field.stated[0])), field.limit(band))
