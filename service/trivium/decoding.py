@@ -6,7 +6,6 @@ by field.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 
 from trivium.errors import FieldError, InvalidInputError
+from trivium.policy.errors import nearest_name
 
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -203,11 +203,7 @@ def _named(value: Any) -> str:
 
 
 def _suggest(name: str, names: Iterable[str], *, near: bool = True) -> str:
-    if not near:
-        return ""
-    names = list(names)
-    close = difflib.get_close_matches(name[:80], names, n=1, cutoff=0.5)
-    return f"; did you mean `{close[0]}`?" if close else "; known: " + ", ".join(f"`{known}`" for known in names)
+    return nearest_name(name, names) if near else ""
 
 
 def _escaped(name: str) -> str:

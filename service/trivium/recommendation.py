@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from trivium import pages
 from trivium.economics import Economics
+from trivium.policy.engine.bands import NumberRange
 from trivium.policy.language.document import Effect, Phase, Verdict
 from trivium.policy.registry import Status as PolicyStatus
 
@@ -18,13 +19,6 @@ View: TypeAlias = Annotated[Literal["brief", "standard", "full"], Meta(title="Vi
 VIEWS: tuple[View, ...] = ("brief", "standard", "full")
 Basis: TypeAlias = Annotated[Literal["stated", "assumed"], Meta(title="Basis")]
 Says: TypeAlias = Annotated[str, Meta(description="The value in words: a clause, such as `answers need facts`.")]
-
-
-class NumberRange(msgspec.Struct, frozen=True, gc=False):
-    """Numbers from `at_least` up, and under `below`; null where there is no such limit."""
-
-    at_least: int | float | None
-    below: int | float | None
 
 
 class Citation(msgspec.Struct, frozen=True, gc=False):

@@ -16,7 +16,7 @@ def test_a_map_shows_what_single_answers_say(service: Inside) -> None:
     assert (len(made["rows"]), {len(row) for row in made["rows"]}) == (len(made["y_bands"]), {len(made["x_bands"])})
     for row, y_band in zip(made["rows"], made["y_bands"], strict=True):
         for cell, x_band in zip(row, made["x_bands"], strict=True):
-            profile = SUPPORT | {x: x_band.get("at_least") or 0, y: y_band.get("at_least") or 0}
+            profile = SUPPORT | {x: x_band["range"]["at_least"] or 0, y: y_band["range"]["at_least"] or 0}
             assert service.client.post("/recommend", json=profile).json()["strategy"] == cell
 
 

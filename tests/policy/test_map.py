@@ -11,7 +11,8 @@ import generators
 import reference
 import trivium
 from trivium.policy import compile_policy, load_policy
-from trivium.policy.engine.map import MapBand, strategy_map
+from trivium.policy.engine.bands import Band, NumberRange
+from trivium.policy.engine.map import strategy_map
 from trivium.profile import VOCABULARY
 
 
@@ -59,11 +60,11 @@ def test_random_policies(document: generators.Part, data: st.DataObject) -> None
 def test_bands_say_what_a_profile_states_for_them() -> None:
     made = strategy_map(POLICY, "prompt_tokens", "base_model_underperforms")
     assert made.x_bands == [
-        MapBand("short", below=2000),
-        MapBand("long", at_least=2000, below=8000),
-        MapBand("extreme", at_least=8000),
+        Band("short", None, NumberRange(None, 2000)),
+        Band("long", None, NumberRange(2000, 8000)),
+        Band("extreme", None, NumberRange(8000, None)),
     ]
-    assert made.y_bands == [MapBand("no", False), MapBand("yes", True)]
+    assert made.y_bands == [Band("no", False, None), Band("yes", True, None)]
 
 
 @pytest.mark.parametrize(

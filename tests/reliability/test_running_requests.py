@@ -20,7 +20,7 @@ async def cut_off(path: str) -> bytes:
         await asyncio.Event().wait()
 
     (port,) = free_ports(1)
-    listener = Listener(answer_without_end, "127.0.0.1", port, connections=10, idle_seconds=80)
+    listener = Listener(answer_without_end, "127.0.0.1", port, connections=10, idle_seconds=80, log_config={})
     serving = await listener.open()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())

@@ -16,9 +16,10 @@ import trivium
 from trivium import Advisor, Profile
 from trivium.economics import Costs
 from trivium.policy import Lifecycle, ServedPolicy, load_policy
+from trivium.policy.engine.bands import NumberRange
 from trivium.policy.language.texts import phrase
 from trivium.profile import COUNTS, FIELDS, VOCABULARY, make_profile
-from trivium.recommendation import NumberRange, Recommendation
+from trivium.recommendation import Recommendation
 
 
 FILE = trivium.POLICIES / "adaptation-1.0.0.yaml"

@@ -14,7 +14,8 @@ from rich.text import Text
 from trivium.cli.examples import Coverage, Tested
 from trivium.cli.words import in_words, shown
 from trivium.policy import CompiledInput, Difference, Policy, ServedPolicy
-from trivium.policy.engine.map import MapBand, StrategyMap
+from trivium.policy.engine.bands import Band
+from trivium.policy.engine.map import StrategyMap
 from trivium.policy.language.document import Rule
 from trivium.policy.language.document import Table as WrittenTable
 
@@ -163,8 +164,8 @@ def _here(made: StrategyMap, policy: Policy, given: Mapping[str, Any]) -> tuple[
     return column, row
 
 
-def _axis(band: MapBand) -> str:
+def _axis(band: Band) -> str:
     """Name a band; a number's with its range."""
-    if band.at_least is None and band.below is None:
+    if band.range is None:
         return band.band
-    return f"{band.band}\n{in_words(band.at_least, band.below)}"
+    return f"{band.band}\n{in_words(band.range.at_least, band.range.below)}"

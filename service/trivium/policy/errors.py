@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import msgspec
+
+
+LONGEST_NAME = 80
+"""Characters of a name that are compared; what takes long must not depend on what a caller sends."""
+
+MOST_NAMES = 40
+"""Most names that an error lists."""
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -48,9 +54,11 @@ class PolicyError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def nearest_name(name: str, names: Sequence[str] | Mapping[str, Any]) -> str:
-    """Say ", did you mean `x`?" when some name is close, else list a few names."""
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+def nearest_name(name: str, names: Iterable[str]) -> str:
+    """Say ", did you mean `x`?" when some name is close, else list them, or the first of many."""
+    names = list(names)
+    close = difflib.get_close_matches(name[:LONGEST_NAME], names, n=1, cutoff=0.5)
     if close:
         return f"; did you mean `{close[0]}`?"
-    return "; known: " + ", ".join(f"`{known}`" for known in list(names)[:12])
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return "; known: " + ", ".join(f"`{known}`" for known in names[:MOST_NAMES]) + more

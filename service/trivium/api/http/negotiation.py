@@ -153,7 +153,7 @@ def _read_parameters(scope: Scope, handler: BaseRouteHandler | None) -> dict[str
     errors = []
     for name, text in ASGIConnection[Any, Any, Any, Any](scope).query_params.items():
         if name not in types:
-            known = nearest_name(name[:80], list(types)) if types else "; there are none here"
+            known = nearest_name(name, types) if types else "; there are none here"
             errors.append(FieldError("unknown_field", f"unknown parameter{known}", parameter=name[:200]))
         elif name in values:
             errors.append(FieldError("malformed", "the parameter is given twice", parameter=name))

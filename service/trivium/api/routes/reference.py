@@ -20,10 +20,11 @@ from trivium.catalog import PolicySet
 from trivium.decoding import description
 from trivium.economics import Costs
 from trivium.policy import CompiledInput
+from trivium.policy.engine.bands import Band, stated_bands
 from trivium.policy.errors import nearest_name
 from trivium.policy.language.document import ChangedBy, Effect
 from trivium.profile import COUNTS, FIELD_TEXTS, MOST, PAYBACK, VOCABULARY, Profile
-from trivium.recommendation import Citation, NumberRange
+from trivium.recommendation import Citation
 
 
 class CodeEntry(msgspec.Struct, frozen=True):
@@ -41,14 +42,6 @@ class CodeList(msgspec.Struct, frozen=True):
     """All rationale codes of the served policies."""
 
     codes: list[CodeEntry]
-
-
-class Band(msgspec.Struct, frozen=True):
-    """A band of an input: the value that a profile states, or for numbers a range."""
-
-    band: str
-    value: str | bool | None
-    range: NumberRange | None
 
 
 class InputBands(msgspec.Struct, frozen=True):
@@ -165,15 +158,7 @@ def _others(kind: type[msgspec.Struct], prefix: str = "") -> Iterator[OtherField
 
 
 def _bands(field: CompiledInput) -> InputBands:
-    bands = [
-        Band(
-            field.bands[band],
-            field.values[band],
-            None if field.cuts is None else NumberRange(field.lowest(band), field.limit(band)),
-        )
-        for band in field.stated
-    ]
-    return InputBands(bands, field.spec.when_unknown, field.spec.changed_by)
+    return InputBands(stated_bands(field), field.spec.when_unknown, field.spec.changed_by)
 
 
 def _problems() -> ProblemList:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+from granian.log import LogLevels
 from granian.server.embed import Server
 
 from trivium.api.server.handshakes import find_listener, ignore_new
@@ -92,9 +93,12 @@ class Listener:
         connections: most connections at once, idle ones too; further ones wait.
         idle_seconds: how long a connection may wait for its next request, or take over the head of one. The server
             cannot tell the two apart.
+        log_config: where the server logs to, as `logging.config.dictConfig` takes it.
     """
 
-    def __init__(self, app: App, host: str, port: int, *, connections: int, idle_seconds: float) -> None:
+    def __init__(
+        self, app: App, host: str, port: int, *, connections: int, idle_seconds: float, log_config: dict[str, Any]
+    ) -> None:
         self.requests = RunningRequests(app)
         self._port = port
         self._socket: socket.socket | None = None
@@ -108,7 +112,8 @@ class Listener:
             backlog=BACKLOG,
             backpressure=connections,
             http1_settings=HTTP1Settings(header_read_timeout=round(idle_seconds * 1000), max_buffer_size=HEAD_BYTES),
-            log_enabled=False,
+            log_level=LogLevels.error,
+            log_dictconfig=log_config,
         )
 
     async def open(self) -> asyncio.Task[None]:

@@ -14,6 +14,7 @@ from trivium.api.drain import Drain
 from trivium.api.server import handshakes
 from trivium.api.server.listener import App, Listener
 from trivium.api.server.options import MANAGEMENT_CONNECTIONS, Options, allow_connections
+from trivium.api.telemetry.log import library_logging
 
 
 LONGEST_PATH = 200
@@ -102,7 +103,14 @@ def _listeners(applications: Applications, options: Options) -> list[Listener]:
     if applications.management is not None:
         applications_of.append((applications.management, options.management_port, MANAGEMENT_CONNECTIONS))
     return [
-        Listener(app, options.host, port, connections=most, idle_seconds=options.idle_seconds)
+        Listener(
+            app,
+            options.host,
+            port,
+            connections=most,
+            idle_seconds=options.idle_seconds,
+            log_config=library_logging(applications.logger),
+        )
         for app, port, most in applications_of
     ]
 

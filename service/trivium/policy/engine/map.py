@@ -7,23 +7,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from trivium.policy.engine.compiled import CompiledInput, Policy
+from trivium.policy.engine.bands import Band, stated_bands
+from trivium.policy.engine.compiled import Policy
 from trivium.policy.errors import nearest_name
-
-
-class MapBand(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One band along an axis."""
-
-    band: Annotated[str, msgspec.Meta(description="Its name.")]
-    value: Annotated[
-        str | bool | None, msgspec.Meta(description="The value a profile states for it; absent for numbers.")
-    ] = None
-    at_least: Annotated[
-        int | float | None, msgspec.Meta(description="Lowest number of the band; absent for the first band.")
-    ] = None
-    below: Annotated[
-        int | float | None, msgspec.Meta(description="Number at which the next band begins; absent for the last band.")
-    ] = None
 
 
 class StrategyMap(msgspec.Struct, frozen=True):
@@ -31,8 +17,8 @@ class StrategyMap(msgspec.Struct, frozen=True):
 
     x: Annotated[str, msgspec.Meta(description="The input along the columns.")]
     y: Annotated[str, msgspec.Meta(description="The input along the rows.")]
-    x_bands: Annotated[list[MapBand], msgspec.Meta(description="The bands a profile can state of `x`, in order.")]
-    y_bands: Annotated[list[MapBand], msgspec.Meta(description="The bands a profile can state of `y`, in order.")]
+    x_bands: Annotated[list[Band], msgspec.Meta(description="The bands a profile can state of `x`, in order.")]
+    y_bands: Annotated[list[Band], msgspec.Meta(description="The bands a profile can state of `y`, in order.")]
     rows: Annotated[list[list[str]], msgspec.Meta(description="Per band of `y`, the strategy for each band of `x`.")]
 
 
@@ -62,8 +48,8 @@ def strategy_map(policy: Policy, x: str, y: str, profile: Mapping[str, Any] | No
     return StrategyMap(
         x=x,
         y=y,
-        x_bands=_bands(columns),
-        y_bands=_bands(rows),
+        x_bands=stated_bands(columns),
+        y_bands=stated_bands(rows),
         rows=[[strategy(x_band, y_band) for x_band in columns.stated] for y_band in rows.stated],
     )
 
@@ -73,9 +59,3 @@ def _position(policy: Policy, name: str) -> int:
     if name not in names:
         raise ValueError(f"policy {policy.version} has no input `{name}`{nearest_name(name, names)}")
     return names.index(name)
-
-
-def _bands(field: CompiledInput) -> list[MapBand]:
-    return [
-        MapBand(field.bands[band], field.values[band], field.lowest(band), field.limit(band)) for band in field.stated
-    ]
