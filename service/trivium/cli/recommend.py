@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import IO, Any, Literal
 
 import click
-from rich.markdown import Markdown
 
 from trivium.advisor import Advisor
 from trivium.cli.common import (
@@ -97,5 +96,7 @@ def give(advisor: Advisor, profile: Profile, view: View, *, markdown: bool, as_j
     if markdown:
         click.echo(page, nl=False)
     else:
+        from rich.markdown import Markdown  # noqa: PLC0415 - it takes a while to import
+
         console().print(Markdown(page.decode()))
     return advice

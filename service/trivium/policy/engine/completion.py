@@ -76,7 +76,7 @@ def complete(diagram: Diagram, root: Root, stated: Sequence[Sequence[int]]) -> C
         key = (one, other) if one < other else (other, one)
         if (made := unions.get(key)) is None:
             level = min(map(space.level, key))
-            made = unions[key] = space.node(level, (union(*pair) for pair in space.step(key, level)))
+            made = unions[key] = space.node(level, map(union, *space.step(key, level)))
         return made
 
     completed: dict[Root, Root] = {}

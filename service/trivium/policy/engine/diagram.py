@@ -208,7 +208,7 @@ class Diagrams(Diagram):
             if at == level:
                 return self.children[root][band]
             if (held := memo.get(root)) is None:
-                held = memo[root] = self.node(at, (hold(child) for (child,) in self.step((root,), at)))
+                held = memo[root] = self.node(at, map(hold, *self.step((root,), at)))
             return held
 
         memo: dict[Root, Root] = {}
@@ -223,7 +223,7 @@ class Diagrams(Diagram):
                 if level == len(self.sizes):
                     root = leaf(operation(*map(leaf_value, roots)))
                 else:
-                    root = self.node(level, map(apply, self.step(roots, level)))
+                    root = self.node(level, map(apply, zip(*self.step(roots, level), strict=True)))
                 memo[roots] = root
             return root
 
@@ -242,11 +242,14 @@ class Diagrams(Diagram):
                 return condition
             key = (condition, then, otherwise)
             if (root := memo.get(key)) is None:
-                level = min(map(self.level, key))
-                root = memo[key] = self.node(level, (apply(*at) for at in self.step(key, level)))
+                level = levels[condition]
+                for other in (then, otherwise):
+                    if other >= 0 and levels[other] < level:
+                        level = levels[other]
+                root = memo[key] = self.node(level, map(apply, *self.step(key, level)))
             return root
 
-        memo: dict[tuple[Root, Root, Root], Root] = {}
+        levels, memo = self.levels, dict[tuple[Root, Root, Root], Root]()
         return apply(condition, then, otherwise)
 
     def every(self, conditions: Iterable[Root]) -> Root:
@@ -256,11 +259,10 @@ class Diagrams(Diagram):
             result = self.choose(condition, result, FALSE)
         return result
 
-    def step(self, roots: tuple[Root, ...], level: int) -> Iterator[tuple[Root, ...]]:
-        """Per band of a level, the children of the roots that test it, beside the roots that do not."""
+    def step(self, roots: tuple[Root, ...], level: int) -> list[Iterable[Root]]:
+        """Per root, what it goes on with in each band of a level: its children, or itself where it does not test it."""
         levels, children, size = self.levels, self.children, self.sizes[level]
         self._steps += size
         if self._steps > self._limits.steps:
             raise TooLargeError(f"more than {self._limits.steps} steps of building")
-        columns = [children[root] if root >= 0 and levels[root] == level else (root,) * size for root in roots]
-        return zip(*columns, strict=True)
+        return [children[root] if root >= 0 and levels[root] == level else (root,) * size for root in roots]

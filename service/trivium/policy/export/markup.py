@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
 
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -19,7 +19,7 @@ class Markup(str):
 
 def text(value: str) -> Markup:
     """Escape text; what XML cannot hold becomes a replacement character."""
-    return Markup(escape(_FORBIDDEN.sub("\ufffd", value)))
+    return Markup(escape(_FORBIDDEN.sub("\ufffd", value), quote=False))
 
 
 def element(tag: str, *children: str, **attributes: str | float | None) -> Markup:
@@ -36,12 +36,17 @@ def element(tag: str, *children: str, **attributes: str | float | None) -> Marku
 
 def node(tag: str, attributes: dict[str, str | float], *children: str) -> Markup:
     """Write an element whose attributes are named as they are."""
-    head = tag + "".join(f" {name}={quoteattr(text_of(value))}" for name, value in attributes.items())
+    head = tag + "".join(f' {name}="{_escaped(text_of(value))}"' for name, value in attributes.items())
     parts = [child if isinstance(child, Markup) else text(child) for child in children if child]
     if not parts:
         return Markup(f"<{head}/>")
     apart = "\n" if all(part.startswith("<") for part in parts) else ""  # never inside text, where a space counts
     return Markup(f"<{head}>{apart}{apart.join(parts)}{apart}</{tag}>")
+
+
+def _escaped(value: str) -> str:
+    """Escape an attribute's value; line ends and tabs would be read as spaces."""
+    return escape(value).translate({ord(space): f"&#{ord(space)};" for space in "\t\n\r"})
 
 
 def text_of(value: str | float) -> str:
