@@ -20,12 +20,11 @@ from trivium.policy.engine.compiled import Known
 from trivium.policy.engine.diagram import Cell
 from trivium.policy.engine.flips import LISTED
 from trivium.prices import nearest_models
-from trivium.profile import FIELDS, NUMBERS, PAYBACK, Profile, canonical
+from trivium.profile import FIELDS, NUMBERS, PAYBACK, Profile, canonical, canonical_json
 from trivium.recommendation import Caution, PolicyReference, Recommendation
 from trivium.wording import Wording
 
 
-_encode_sorted = msgspec.json.Encoder(order="sorted").encode
 _values = msgspec.structs.astuple
 
 
@@ -56,12 +55,11 @@ class Advisor:
     def identify(self, profile: Profile) -> str:
         """Return the decision id of a profile.
 
-        It is the first 32 hexadecimal digits of the SHA-256 of the profile as compact JSON with sorted keys, without
-        its `id` and without nulls, every number written as a double (1000.0); then a line feed and the policy's digest;
-        then, where a named model was priced, a line feed and the digest of the price data.
+        It is the first 32 hexadecimal digits of the SHA-256 of the profile as canonical JSON (RFC 8785), without its
+        `id` and without nulls; then a line feed and the policy's digest; then, where a named model was priced, a line
+        feed and the digest of the price data.
         """
-        anonymous = profile if profile.id is None else msgspec.structs.replace(profile, id=None)
-        identity = _encode_sorted(anonymous).replace(b":-0.0", b":0.0") + self._identity  # zero has one sign
+        identity = canonical_json(profile) + self._identity
         if self._reads_costs and profile.costs is not None and (prices := price_digest(profile.costs)) is not None:
             identity += b"\n" + prices.encode()
         return hashlib.sha256(identity).hexdigest()[:32]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -153,6 +154,32 @@ def canonical(value: Any) -> Any:
     if type(value) is float and value.is_integer():
         return int(value)
     return value
+
+
+def canonical_json(profile: Profile) -> bytes:
+    """Return what a profile states, without its id, as canonical JSON (RFC 8785)."""
+    anonymous = profile if profile.id is None else msgspec.structs.replace(profile, id=None)
+    if profile.costs is not None or SMALLEST_DECIMAL <= (profile.requests_per_day or 0) < SMALLEST_SHORT:
+        return _canonical(anonymous)
+    # Without costs all strings are words and all numbers but one are whole, so this gives the same in half the time.
+    encoded = _encode_sorted(anonymous).replace(b":-0.0", b":0.0")
+    return encoded.replace(b".0,", b",").replace(b".0}", b"}")
+
+
+SMALLEST_DECIMAL, SMALLEST_SHORT = 1e-6, 1e-5
+"""From the first on RFC 8785 writes a number without an exponent, from the second on msgspec does."""
+
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+def _canonical(value: Any) -> bytes:
+    """Encode a struct or a value of one; its numbers are in the range of a profile's."""
+    if isinstance(value, msgspec.Struct):
+        stated = {name: getattr(value, name) for name in value.__struct_fields__}
+        return _encode_sorted({name: msgspec.Raw(_canonical(one)) for name, one in stated.items() if one is not None})
+    if type(value) is float and SMALLEST_DECIMAL <= value < SMALLEST_SHORT:
+        return f"{Decimal(repr(value)):f}".encode()
+    return _encode_sorted(canonical(value))
 
 
 FIELD_TEXTS: dict[str, str] = {field.name: description(field.type) for field in msgspec.structs.fields(Profile)} | {

@@ -1,12 +1,15 @@
 """A profile is read strictly: every bad field is named, nothing else is ever raised, and equal questions are equal."""
 
+import hashlib
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import rfc8785
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -15,12 +18,13 @@ from trivium import Advisor, InvalidInputError, Profile, Registry
 from trivium.decoding import check
 from trivium.errors import FieldError
 from trivium.policy import load_directory
-from trivium.profile import COUNTS, FIELDS, MOST, VOCABULARY, make_profile, parse_profile
+from trivium.profile import COUNTS, FIELDS, MOST, VOCABULARY, canonical_json, make_profile, parse_profile
 from trivium.rendering import Renderer
 
 
 RENDERER = Renderer(Advisor(Registry(load_directory(trivium.POLICIES, VOCABULARY)).by_version["1.0.0"]))
 encode = msgspec.json.encode
+ANSWERS = Path(__file__).parents[2] / "docs/answers.md"
 
 counts = st.integers(0, 10_000) | st.integers(0, int(MOST))
 words = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -198,6 +202,21 @@ def test_the_id_of_a_profile_does_not_change_the_decision_id(fields: dict[str, A
     assert decision_id(fields) == decision_id(fields | {"id": own})
 
 
+# Where ways to write numbers differ.
+small = st.floats(1e-7, 1e-4) | st.sampled_from([1e-6, 1e-5, 9.99e-6, 5e-324, 0.0, -0.0, 1e12, 0.1, 1234.5])
+
+
+@given(profiles, st.none() | small, st.none() | st.fixed_dictionaries({"label_cost": small, "model": words}))
+def test_a_profile_has_the_canonical_json_of_rfc_8785(
+    fields: dict[str, Any], volume: float | None, costs: dict[str, Any] | None
+) -> None:
+    fields |= {} if volume is None else {"requests_per_day": volume}
+    fields |= {} if costs is None else {"costs": costs}
+    profile = make_profile(fields)
+    stated = {name: value for name, value in msgspec.to_builtins(profile).items() if name != "id"}
+    assert canonical_json(profile) == rfc8785.dumps(stated)
+
+
 @given(profiles, st.sampled_from(FIELDS[1:]), st.data())
 def test_every_change_of_a_field_changes_the_decision_id(
     fields: dict[str, Any], name: str, data: st.DataObject
@@ -212,3 +231,21 @@ def test_the_decision_id_depends_on_the_policy(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text(text.replace("version: 1.0.0", "version: 1.0.1", 1), encoding="utf-8")
     (other,) = load_directory(tmp_path, VOCABULARY)
     assert Advisor(other).identify(Profile()) != decision_id({})
+
+
+VECTOR = re.compile(r"^\| `(\{.*\})` \| `(\{.*\})` \| `([0-9a-f]{32})` \|$", re.MULTILINE)
+VECTORS = VECTOR.findall(ANSWERS.read_text(encoding="utf-8"))
+
+
+def test_the_documentation_has_vectors() -> None:
+    assert len(VECTORS) == 3
+
+
+@pytest.mark.parametrize(("sent", "canonical", "expected"), VECTORS)
+def test_others_can_compute_a_decision_id_as_documented(sent: str, canonical: str, expected: str) -> None:
+    def computed(digest: str) -> str:
+        return hashlib.sha256(f"{canonical}\n{digest}".encode()).hexdigest()[:32]
+
+    assert computed("0" * 64) == expected
+    advisor = RENDERER.advisor
+    assert computed(advisor.policy.digest) == advisor.identify(parse_profile(sent.encode()))
