@@ -8,12 +8,21 @@ import pytest
 import trivium
 from api import serving
 from api.serving import Inside, Live
+from trivium.api.http import body
 
 
 LIFECYCLES = """\
 1.0.0: {status: retired, successor: 2.0.0}
 1.1.0: {status: deprecated, deprecated: 2026-10-01, sunset: 2027-04-01, successor: 2.0.0}
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _refuse_sooner() -> Iterator[None]:
+    """Let the service inside a test not wait two seconds for a caller that never sends the rest of what is refused."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(body, "DISCARD_SECONDS", 0.2)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,7 @@ def run_tests(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.e2e
 def test_without_the_option_a_skip_is_a_skip(tmp_path: Path) -> None:
     done = run_tests(tmp_path)
 

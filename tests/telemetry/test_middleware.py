@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -189,7 +189,6 @@ values = st.one_of(st.binary(max_size=40), near_traces, st.just(b"9" * 4301))
 anything = st.text(st.characters(), max_size=30)  # lone surrogates included
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(names, values), max_size=6), anything, anything)
 def test_no_request_makes_it_fail(
     shared: Telemetry, headers: list[tuple[bytes, bytes]], method: str, path: str
