@@ -78,7 +78,7 @@ tools: .venv/.dev ## install the system tools some tests need, into .tools/ (and
 
 lock: ## renew the hash-locked requirements (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet --group build pyproject.toml -o requirements/run.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -c requirements/run.txt --group build --all-extras pyproject.toml -o requirements/image.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -c requirements/run.txt --group build --extra prices --extra signatures pyproject.toml -o requirements/image.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -c requirements/run.txt --group dev pyproject.toml -o requirements/dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -c requirements/run.txt --group bench pyproject.toml -o requirements/bench.txt
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from trivium.advisor import Advisor
 from trivium.catalog import POLICIES
 from trivium.errors import FieldError, InvalidInputError, TriviumError
-from trivium.library import Recommender, load, recommend
+from trivium.library import Recommender, load, recommend, score
 from trivium.policy import Policy, PolicyError, Registry, RetiredPolicyError, UnknownPolicyError
 from trivium.profile import Profile
 from trivium.recommendation import Recommendation, View
@@ -36,4 +36,5 @@ __all__ = [
     "__version__",
     "load",
     "recommend",
+    "score",
 ]

@@ -6,7 +6,7 @@ phrase of the band it is in, marked where that band is assumed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -18,7 +18,7 @@ from trivium.policy.engine.bands import number_range
 from trivium.policy.engine.compiled import Known
 from trivium.policy.engine.diagram import Cell
 from trivium.policy.engine.flips import LISTED
-from trivium.policy.engine.tables import FiredRule, holds
+from trivium.policy.engine.tables import FiredRule, agreeing, holds
 from trivium.policy.language import texts
 from trivium.policy.language.document import UNMEASURED
 from trivium.policy.language.texts import Slot, Text
@@ -84,7 +84,7 @@ class Explanation:
         self.basis: list[Basis] = ["stated" if given else "assumed" for given in known]
         self.listed = listed
         self.holding = [
-            list(_holding(table.rules, rule, self.state))
+            list(agreeing(one for one in table.rules[rule.position :] if holds(one.condition, self.state)))
             for table, rule in zip(self.policy.tables, self.fired, strict=True)
         ]
         self.reasons = self._reasons()
@@ -404,27 +404,6 @@ class Explanation:
 
     def _named(self, strategies: Sequence[int]) -> list[str]:
         return [self.policy.strategies[strategy] for strategy in strategies]
-
-
-def _holding(rules: Sequence[FiredRule], fired: FiredRule, state: Sequence[int]) -> Iterator[FiredRule]:
-    """Yield the rule that fired, then those that would have fired without it and say the same.
-
-    They end where a rule with another outcome holds. One that holds wherever one before it does is no further reason.
-    """
-    told = [dict(fired.condition)]
-    yield fired
-    for rule in rules[fired.position + 1 :]:
-        if holds(rule.condition, state):
-            if rule.outcome != fired.outcome:
-                return
-            if not any(_implied(rule, condition) for condition in told):
-                told.append(dict(rule.condition))
-                yield rule
-
-
-def _implied(rule: FiredRule, condition: Mapping[int, frozenset[int]]) -> bool:
-    """Say whether a rule holds wherever a condition does."""
-    return all(position in condition and condition[position] <= labels for position, labels in rule.condition)
 
 
 _EFFECTS = ("supports", "informs", "opposes", "blocks")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,10 @@ class Recommender:
         """
         return self.advisor.recommend(make_profile(_plain(profile) if isinstance(profile, Mapping) else profile))
 
+    def score(self, frame: Any, *, columns: Sequence[str] | None = None) -> Any:
+        """Recommend a strategy for every row of a data frame, as `trivium.score` does."""
+        return _portfolio().score(frame, self.advisor, columns)
+
     def __repr__(self) -> str:
         reference = self.advisor.reference
         return f"<Recommender by {reference.name} {reference.version}>"
@@ -64,6 +68,43 @@ def recommend(profile: Mapping[str, Any] | Profile, *, policy: str | None = None
         RetiredPolicyError: the policy is retired.
     """
     return Recommender(catalog.shipped().advisor(policy)).recommend(profile)
+
+
+def score(frame: Any, *, policy: str | None = None, columns: Sequence[str] | None = None) -> Any:
+    """Recommend a strategy for every row of a data frame, by the policies that ship with the package.
+
+    It needs the extra `arrow`: `pip install 'trivium[arrow]'`.
+
+    Args:
+        frame: anything that exports an Arrow stream (`__arrow_c_stream__`): a frame of pandas or Polars, a relation of
+            DuckDB, a table or reader of PyArrow. Columns are fields of the profile; those of `costs` are `costs.model`
+            and so on, or one column of structs. All other columns are passed through.
+        policy: as for `recommend`.
+        columns: the columns to add, in their order; see docs/portfolios.md. None for `strategy`, `status`, `codes`,
+            `first_question`, `policy_version` and `error`.
+
+    Returns:
+        A `pyarrow.RecordBatchReader`, which exports an Arrow stream too. Rows are scored while it is read, and it can
+        be read once. A row that is no valid profile says so in `error`; the others go on.
+
+    Raises:
+        ImportError: PyArrow or NumPy is not installed.
+        TypeError: the frame exports no Arrow stream.
+        InvalidInputError: no column is a field of the profile, or a column to add is unknown or there already.
+        UnknownPolicyError: no policy fits.
+        RetiredPolicyError: the policy is retired.
+    """
+    return Recommender(catalog.shipped().advisor(policy)).score(frame, columns=columns)
+
+
+def _portfolio() -> Any:
+    try:
+        from trivium.portfolio import frames  # noqa: PLC0415 - an optional extra, which takes a while to import
+    except ModuleNotFoundError as error:
+        if error.name not in {"numpy", "pyarrow"}:
+            raise
+        raise ImportError("scoring data frames needs NumPy and PyArrow: pip install 'trivium[arrow]'") from None
+    return frames
 
 
 _NOT_AVAILABLE = frozenset({"NAType", "NaTType"})

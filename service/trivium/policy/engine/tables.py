@@ -5,7 +5,7 @@ Evaluation is a walk through nested tuples, one index per input of the table; th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -83,6 +83,27 @@ def holds(terms: Condition, state: Sequence[int]) -> bool:
         if state[position] not in labels:
             return False
     return True
+
+
+def agreeing(holding: Iterable[FiredRule]) -> Iterator[FiredRule]:
+    """Yield, of the rules that hold, the one that fires, then those that would fire without it and say the same.
+
+    They end where a rule with another outcome holds. One that holds wherever one before it does is no further reason.
+    """
+    told: list[Mapping[int, frozenset[int]]] = []
+    outcome = None
+    for rule in holding:
+        if told and rule.outcome != outcome:
+            return
+        if not any(_implied(rule, condition) for condition in told):
+            told.append(dict(rule.condition))
+            outcome = rule.outcome
+            yield rule
+
+
+def _implied(rule: FiredRule, condition: Mapping[int, frozenset[int]]) -> bool:
+    """Say whether a rule holds wherever a condition does."""
+    return all(position in condition and condition[position] <= labels for position, labels in rule.condition)
 
 
 def outcomes(table: Table) -> tuple[str, ...]:

@@ -1,0 +1,226 @@
+"""Portfolios in Arrow: record batches of profiles in, the same batches with the answers as further columns out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from trivium.advisor import Advisor
+from trivium.errors import FieldError, InvalidInputError
+from trivium.policy.errors import nearest_name
+from trivium.portfolio.kernel import CHUNK, Decided, Kernel
+from trivium.portfolio.lookup import Column
+from trivium.portfolio.profiles import ProfileReader, profile_columns
+from trivium.portfolio.questions import FirstQuestion
+from trivium.portfolio.reasons import Explained, Rationale, listed, sufficient_reasons, unknown_inputs
+from trivium.portfolio.sorting import Ragged
+from trivium.rendering import Renderer
+
+
+DEFAULT = ("strategy", "status", "codes", "first_question", "policy_version", "error")
+"""The columns that are added unless others are named."""
+
+
+class Scorer:
+    """Scores record batches by one policy. Immutable; safe to share between threads.
+
+    Args:
+        advisor: the policy, as the advisor by it or as a renderer.
+        columns: names of the columns to add, in their order.
+
+    Raises:
+        InvalidInputError: a name is not that of a column, or is given twice.
+    """
+
+    def __init__(self, advisor: Advisor | Renderer, columns: Sequence[str] = DEFAULT) -> None:
+        self._advisor = advisor.advisor if isinstance(advisor, Renderer) else advisor
+        self._columns = tuple(columns)
+        self._reader = ProfileReader(self._advisor)
+        self._engine = _Engine(self._advisor)
+        offered = _offered(self._engine)
+        if errors := list(_wrong(self._columns, offered)):
+            raise InvalidInputError(errors)
+        self._outputs = [offered[name] for name in self._columns]
+
+    def schema(self, schema: Any) -> Any:
+        """Return the schema of scored batches: the columns that are there, then those that are added.
+
+        Args:
+            schema: the `pyarrow.Schema` of the batches to score.
+
+        Raises:
+            InvalidInputError: no column is a field of a profile, a field is there twice, or a column to add is there.
+        """
+        profile_columns(schema)
+        if there := [name for name in self._columns if name in schema.names]:
+            detail = "the answers have a column of this name too; rename it, or name other columns to add"
+            raise InvalidInputError([FieldError("malformed", detail, pointer=f"/{name}") for name in there])
+        for name, output in zip(self._columns, self._outputs, strict=True):
+            schema = schema.append(pa.field(name, output.type))
+        return schema
+
+    def score(self, batch: Any) -> Any:
+        """Return a `pyarrow.RecordBatch` with the answers of its rows added.
+
+        A row that holds no valid profile has its errors in `error`, and null in all other columns that are added.
+
+        Raises:
+            InvalidInputError: as of `schema`.
+        """
+        schema = self.schema(batch.schema)
+        chunks = [self._answer(batch.slice(start, CHUNK)) for start in range(0, batch.num_rows, CHUNK)]
+        added = [pa.concat_arrays(parts) if len(parts) > 1 else parts[0] for parts in zip(*chunks, strict=True)] or [
+            pa.array([], output.type) for output in self._outputs
+        ]
+        return pa.RecordBatch.from_arrays([*batch.columns, *added], schema=schema)
+
+    def _answer(self, batch: Any) -> list[Any]:
+        profiles = self._reader.read(batch)
+        answers = _Answers(self._engine, profiles.codes, profiles.faults)
+        return [output.make(answers) for output in self._outputs]
+
+
+class _Engine:
+    """All that works on columns, for one policy."""
+
+    def __init__(self, advisor: Advisor) -> None:
+        self.advisor = advisor
+        self.policy = advisor.policy
+        self.kernel = Kernel(advisor.policy)
+
+    @cached_property
+    def first_question(self) -> FirstQuestion:
+        return FirstQuestion(self.kernel)
+
+    @cached_property
+    def rationale(self) -> Rationale:
+        return Rationale(self.kernel)
+
+
+class _Answers:
+    """What is asked of some rows, worked out once."""
+
+    def __init__(self, engine: _Engine, codes: list[Column], faults: dict[int, str]) -> None:
+        self.engine, self.codes, self.faults = engine, codes, faults
+        self.count = len(codes[0])
+        self.faulty = None
+        if faults:
+            self.faulty = np.zeros(self.count, bool)
+            self.faulty[list(faults)] = True
+
+    @cached_property
+    def decided(self) -> Decided:
+        return self.engine.kernel.decide(self.codes)
+
+    @cached_property
+    def unknown(self) -> Column:
+        return unknown_inputs(self.engine.kernel, self.codes)
+
+    @cached_property
+    def reason(self) -> Column:
+        return sufficient_reasons(self.engine.kernel, self.codes)
+
+    @cached_property
+    def explained(self) -> Explained:
+        return self.engine.rationale.explain(self.decided, self.reason, self.unknown)
+
+    @cached_property
+    def because(self) -> Ragged:
+        return listed(self.reason, self.unknown, self.explained.supporting, len(self.codes))
+
+
+class _Output(NamedTuple):
+    """A column to add: its type, and what makes it."""
+
+    type: Any
+    make: Callable[[_Answers], Any]
+
+
+def _words(words: Sequence[str], of: Callable[[_Answers], tuple[Column, Column | None]]) -> _Output:
+    """Return a column of a few words: their numbers per row, and where there is none."""
+    dictionary, kind = pa.array(words, pa.string()), _index(words)
+
+    def make(answers: _Answers) -> Any:
+        numbers, missing = of(answers)
+        if answers.faulty is not None:
+            missing = answers.faulty if missing is None else missing | answers.faulty
+        return pa.DictionaryArray.from_arrays(pa.array(numbers.astype(kind), mask=missing), dictionary)
+
+    return _Output(pa.dictionary(pa.from_numpy_dtype(kind), pa.string()), make)
+
+
+def _lists(words: Sequence[str], of: Callable[[_Answers], Ragged]) -> _Output:
+    """Return a column of lists of a few words."""
+    dictionary, kind = pa.array(words, pa.string()), _index(words)
+
+    def make(answers: _Answers) -> Any:
+        counts, values = of(answers)
+        offsets = np.zeros(len(counts) + 1, np.int32)
+        np.cumsum(counts, out=offsets[1:])
+        entries = pa.DictionaryArray.from_arrays(pa.array(values.astype(kind)), dictionary)
+        mask = None if answers.faulty is None else pa.array(answers.faulty)
+        return pa.ListArray.from_arrays(pa.array(offsets), entries, mask=mask)
+
+    return _Output(pa.list_(pa.dictionary(pa.from_numpy_dtype(kind), pa.string())), make)
+
+
+def _index(words: Sequence[str]) -> Any:
+    """Return the type of the indexes into a dictionary."""
+    return np.dtype(np.int8 if len(words) < 1 << 7 else np.int16)
+
+
+def _offered(engine: _Engine) -> dict[str, _Output]:
+    """Return every column that can be added, by name."""
+    policy = engine.policy
+    questions = [field.spec.derived_from or field.name for field in policy.inputs]
+    several = engine.kernel.several
+
+    def first_question(answers: _Answers) -> tuple[Column, Column]:
+        first = engine.first_question(answers.codes, answers.decided)
+        return first, first == len(questions)
+
+    return {
+        "strategy": _words(policy.strategies, lambda answers: (answers.decided.strategy, None)),
+        "status": _words(
+            ("settled", "provisional"), lambda answers: (np.take(several, answers.decided.reachable), None)
+        ),
+        "codes": _lists(engine.rationale.codes, lambda answers: answers.explained.codes),
+        "first_question": _words(questions, first_question),
+        "policy_version": _words((policy.version,), lambda answers: (np.zeros(answers.count, np.int8), None)),
+        "error": _Output(pa.string(), _errors),
+        "because": _lists([field.name for field in policy.inputs], lambda answers: answers.because),
+        "reachable": _lists(policy.strategies, _reachable),
+    }
+
+
+def _errors(answers: _Answers) -> Any:
+    if not answers.faults:
+        return pa.nulls(answers.count, pa.string())
+    texts: list[str | None] = [None] * answers.count
+    for row, text in answers.faults.items():
+        texts[row] = text
+    return pa.array(texts, pa.string())
+
+
+def _reachable(answers: _Answers) -> Ragged:
+    kernel = answers.engine.kernel
+    counts = np.array([mask.bit_count() for mask in kernel.masks], np.int32)
+    begins = np.cumsum(counts) - counts
+    members = np.concatenate([np.array(one, np.uint8) for one in kernel.reachable])
+    found = np.take(counts, answers.decided.reachable)
+    ends = np.cumsum(found)
+    places = np.arange(int(found.sum())) - np.repeat(ends - found, found)
+    return Ragged(found, np.take(members, places + np.repeat(np.take(begins, answers.decided.reachable), found)))
+
+
+def _wrong(columns: Sequence[str], offered: dict[str, _Output]) -> Iterable[FieldError]:
+    """Yield what is wrong with the names of columns to add."""
+    for at, name in enumerate(columns):
+        if name not in offered:
+            yield FieldError("unknown_value", f"no column `{name}`{nearest_name(name, offered)}", parameter="columns")
+        elif name in columns[:at]:
+            yield FieldError("malformed", f"`{name}` is named twice", parameter="columns")

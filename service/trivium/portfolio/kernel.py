@@ -1,0 +1,162 @@
+"""A policy compiled to arrays: columns of codes in, decisions out, with the same answers as the engine.
+
+The code of an input is its band, or one more for *unknown*: `len(bands)`. Decision tables read an unknown input as the
+band that is assumed; the completion diagram has a child of its own for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from trivium.policy import Policy, members
+from trivium.policy.engine.diagram import leaf_value
+from trivium.policy.engine.tables import DecisionTable, FiredRule, agreeing
+from trivium.portfolio.lookup import ENTRIES, Column, Graph, Lookup
+
+
+CHUNK = 1 << 16
+"""Rows that are worked on at once, so that their columns stay in a processor's cache."""
+
+
+class CompiledTable(NamedTuple):
+    """A decision table as a look-up.
+
+    Attributes:
+        reads: positions of the variables that it reads.
+        lookup: from their codes to the index of what holds.
+        holding: what can hold at once: the rule that fires, then those that would fire without it and say the same.
+        outcomes: per entry of `holding`, the outcome.
+        rules: per entry of `holding`, the position of the rule that fires.
+    """
+
+    reads: tuple[int, ...]
+    lookup: Lookup
+    holding: tuple[tuple[FiredRule, ...], ...]
+    outcomes: Column
+    rules: Column
+
+
+class Decided(NamedTuple):
+    """What a policy says of some rows; all columns are as long.
+
+    Attributes:
+        strategy: the index of the strategy.
+        holding: per table, the index of what holds in `CompiledTable.holding`.
+        reachable: the index of the set of reachable strategies in `Kernel.masks`.
+    """
+
+    strategy: Column
+    holding: tuple[Column, ...]
+    reachable: Column
+
+
+class Kernel:
+    """A policy compiled to arrays. Immutable; safe to share between threads.
+
+    Args:
+        policy: a proven policy.
+        entries: most entries of the look-ups of one table or diagram; what needs more is walked node by node.
+
+    Attributes:
+        policy: the policy.
+        unknown: per input, the code of unknown.
+        tables: the decision tables.
+        masks: the sets of reachable strategies that there are, as bit masks.
+        several: per set, whether it has more than one strategy.
+        completion: from codes to the index of the set of reachable strategies.
+    """
+
+    def __init__(self, policy: Policy, entries: int = ENTRIES) -> None:
+        self.policy = policy
+        self.unknown = tuple(len(field.bands) for field in policy.inputs)
+        self.tables = tuple(self._compile(table, entries) for table in policy.tables)
+        graph, self.masks = _completion_graph(policy)
+        self.completion = Lookup(graph, entries)
+        self.several = np.array([mask.bit_count() > 1 for mask in self.masks])
+        self._strategies = np.array([policy.strategies.index(label) for label in policy.tables[-1].outcomes], np.uint8)
+
+    def decide(self, codes: Sequence[Column]) -> Decided:
+        """Decide some rows.
+
+        Args:
+            codes: per input the code of every row.
+        """
+        variables = list(codes)
+        holding = []
+        for table in self.tables:
+            held = table.lookup([variables[position] for position in table.reads])
+            holding.append(held)
+            variables.append(np.take(table.outcomes, held))
+        return Decided(np.take(self._strategies, variables[-1]), tuple(holding), self.completion(codes))
+
+    def fired(self, decided: Decided) -> tuple[Column, ...]:
+        """Return, per table, the position of the rule that fires in every row."""
+        return tuple([np.take(one.rules, held) for one, held in zip(self.tables, decided.holding, strict=True)])
+
+    @cached_property
+    def reachable(self) -> tuple[tuple[int, ...], ...]:
+        """The strategies of every set in `masks`, in document order."""
+        return tuple(map(members, self.masks))
+
+    def _compile(self, table: DecisionTable, entries: int) -> CompiledTable:
+        graph, holding = _table_graph(self.policy, table)
+        outcomes = np.array([rules[0].outcome if rules else 0 for rules in holding], np.uint8)
+        rows = np.array([rules[0].position if rules else 0 for rules in holding], np.uint8)
+        return CompiledTable(table.reads, Lookup(graph, entries), holding, outcomes, rows)
+
+
+def _completion_graph(policy: Policy) -> tuple[Graph, list[int]]:
+    """Return the completion diagram, and the set of strategies of every leaf."""
+    completion = policy.completion
+    diagram = completion.diagram
+    masks = sorted(diagram.values(completion.root))
+    leaves = {mask: -1 - at for at, mask in enumerate(masks)}
+
+    def of(root: int) -> int:
+        return root if root >= 0 else leaves[leaf_value(root)]
+
+    children = [tuple(map(of, below)) for below in diagram.children]
+    return Graph(diagram.sizes, diagram.levels, children, of(completion.root)), masks
+
+
+def _table_graph(policy: Policy, table: DecisionTable) -> tuple[Graph, tuple[tuple[FiredRule, ...], ...]]:
+    """Return a table as a diagram, and what holds at every leaf.
+
+    A level is a variable that the table reads; the last code of an input is unknown.
+    """
+    conditions = [dict(rule.condition) for rule in table.rules]
+    sizes, labels = [], []
+    for position in table.reads:
+        count = len(policy.variables[position].labels)
+        assumed = [policy.inputs[position].assumed] if position < len(policy.inputs) else []
+        labels.append([*range(count), *assumed])
+        sizes.append(len(labels[-1]))
+    levels: list[int] = []
+    children: list[tuple[int, ...]] = []
+    leaves: dict[tuple[FiredRule, ...], int] = {}
+    memo: dict[tuple[int, tuple[int, ...]], int] = {}
+
+    def build(level: int, alive: tuple[int, ...]) -> int:
+        if level == len(sizes):
+            return leaves.setdefault(tuple(agreeing(table.rules[row] for row in alive)), -1 - len(leaves))
+        if (root := memo.get((level, alive))) is None:
+            position = table.reads[level]
+            kept = [
+                tuple([row for row in alive if label in conditions[row].get(position, (label,))])
+                for label in labels[level]
+            ]
+            below = tuple([build(level + 1, rows) for rows in kept])
+            root = below[0]
+            if below.count(root) != len(below):
+                root = len(levels)
+                levels.append(level)
+                children.append(below)
+            memo[level, alive] = root
+        return root
+
+    root = build(0, tuple(range(len(table.rules))))
+    return Graph(sizes, levels, children, root), tuple(leaves)
