@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from trivium.advisor import Advisor
+from trivium.economics import Economics
 from trivium.errors import FieldError, InvalidInputError
+from trivium.pages import joined
+from trivium.policy import Changes, paths_and_risks
 from trivium.policy.errors import nearest_name
 from trivium.portfolio.kernel import CHUNK, Decided, Kernel
 from trivium.portfolio.lookup import Column
-from trivium.portfolio.profiles import ProfileReader, profile_columns
+from trivium.portfolio.profiles import ProfileReader, Profiles, profile_columns
 from trivium.portfolio.questions import FirstQuestion
 from trivium.portfolio.reasons import Explained, Rationale, listed, sufficient_reasons, unknown_inputs
 from trivium.portfolio.sorting import Ragged
+from trivium.profile import Profile
 from trivium.rendering import Renderer
+from trivium.wording import Wording
 
 
 DEFAULT = ("strategy", "status", "codes", "first_question", "policy_version", "error")
 """The columns that are added unless others are named."""
+
+FIGURES = (
+    "monthly_prompted",
+    "monthly_tuned",
+    "monthly_saving",
+    "upfront",
+    "payback_months",
+    "break_even_requests_per_day",
+)
+"""The columns of figures of the economics."""
+
+FLIP = pa.struct([("strategy", pa.string()), ("inputs", pa.list_(pa.string())), ("says", pa.string())])
+"""The changes that lead to another strategy: which, of what, and the changed values in words."""
+
+REMEMBERED = 1 << 16
+"""Rows of codes whose changes are kept."""
 
 
 class Scorer:
@@ -80,7 +101,7 @@ class Scorer:
 
     def _answer(self, batch: Any) -> list[Any]:
         profiles = self._reader.read(batch)
-        answers = _Answers(self._engine, profiles.codes, profiles.faults)
+        answers = _Answers(self._engine, self._reader, batch, profiles)
         return [output.make(answers) for output in self._outputs]
 
 
@@ -91,6 +112,7 @@ class _Engine:
         self.advisor = advisor
         self.policy = advisor.policy
         self.kernel = Kernel(advisor.policy)
+        self.changes = lru_cache(maxsize=REMEMBERED)(self._changes)
 
     @cached_property
     def first_question(self) -> FirstQuestion:
@@ -100,17 +122,45 @@ class _Engine:
     def rationale(self) -> Rationale:
         return Rationale(self.kernel)
 
+    @cached_property
+    def wording(self) -> Wording:
+        return Wording(self.policy)
+
+    def _changes(self, codes: tuple[int, ...]) -> _Changes:
+        """Return what would change the answer of a row of codes; kept, because it takes long."""
+        known = tuple([code != unknown for code, unknown in zip(codes, self.kernel.unknown, strict=True)])
+        inputs = self.policy.inputs
+        cell = tuple([code if given else one.assumed for code, given, one in zip(codes, known, inputs, strict=True)])
+        found = paths_and_risks(self.policy, cell, known, 1)
+        return _Changes(found.margin, *(self._flip(changes[:1]) for changes in (found.paths, found.risks)))
+
+    def _flip(self, found: Sequence[Changes]) -> dict[str, Any] | None:
+        for strategy, targets in found:
+            inputs = [self.policy.inputs[at].spec.derived_from or self.policy.inputs[at].name for at, _ in targets]
+            says = joined([self.wording.phrases[at][band] for at, band in targets])
+            return {"strategy": self.policy.strategies[strategy], "inputs": inputs, "says": says}
+        return None
+
+
+class _Changes(NamedTuple):
+    """What would change the answer of a row."""
+
+    margin: int | None
+    path: dict[str, Any] | None
+    risk: dict[str, Any] | None
+
 
 class _Answers:
     """What is asked of some rows, worked out once."""
 
-    def __init__(self, engine: _Engine, codes: list[Column], faults: dict[int, str]) -> None:
-        self.engine, self.codes, self.faults = engine, codes, faults
-        self.count = len(codes[0])
-        self.faulty = None
-        if faults:
+    def __init__(self, engine: _Engine, reader: ProfileReader, batch: Any, profiles: Profiles) -> None:
+        self.engine, self._reader, self._batch = engine, reader, batch
+        self.codes, self.faults = profiles.codes, profiles.faults
+        self.count = batch.num_rows
+        self.faulty: Column | None = None
+        if self.faults:
             self.faulty = np.zeros(self.count, bool)
-            self.faulty[list(faults)] = True
+            self.faulty[list(self.faults)] = True
 
     @cached_property
     def decided(self) -> Decided:
@@ -131,6 +181,23 @@ class _Answers:
     @cached_property
     def because(self) -> Ragged:
         return listed(self.reason, self.unknown, self.explained.supporting, len(self.codes))
+
+    @cached_property
+    def changes(self) -> list[_Changes]:
+        return list(map(self.engine.changes, zip(*[column.tolist() for column in self.codes], strict=True)))
+
+    @cached_property
+    def profiles(self) -> list[Profile | None]:
+        """The profile of every row; None for one that holds none."""
+        rows = np.arange(self.count) if self.faulty is None else np.flatnonzero(~self.faulty)
+        found: list[Profile | None] = [None] * self.count
+        for row, profile in zip(rows.tolist(), self._reader.profiles(self._batch, rows), strict=True):
+            found[row] = profile
+        return found
+
+    @cached_property
+    def economics(self) -> list[Economics | None]:
+        return [None if profile is None else self.engine.advisor.assess(profile) for profile in self.profiles]
 
 
 class _Output(NamedTuple):
@@ -194,7 +261,41 @@ def _offered(engine: _Engine) -> dict[str, _Output]:
         "error": _Output(pa.string(), _errors),
         "because": _lists([field.name for field in policy.inputs], lambda answers: answers.because),
         "reachable": _lists(policy.strategies, _reachable),
+        "margin": _each(pa.int8(), lambda answers: (one.margin for one in answers.changes)),
+        "nearest_path": _each(FLIP, lambda answers: (one.path for one in answers.changes)),
+        "nearest_risk": _each(FLIP, lambda answers: (one.risk for one in answers.changes)),
+        "decision_id": _each(pa.string(), _decision_ids),
+        "payback": _each(pa.string(), lambda answers: (one and one.payback for one in answers.economics)),
+        **{name: _figure(name) for name in FIGURES},
     }
+
+
+def _each(kind: Any, of: Callable[[_Answers], Iterable[Any]]) -> _Output:
+    """Return a column whose values are made one by one."""
+
+    def make(answers: _Answers) -> Any:
+        values = list(of(answers))
+        for row in answers.faults:
+            values[row] = None
+        return pa.array(values, kind)
+
+    return _Output(kind, make)
+
+
+def _figure(name: str) -> _Output:
+    """Return a column of a figure of the economics, as doubles."""
+
+    def values(answers: _Answers) -> Iterable[float | None]:
+        for one in answers.economics:
+            figure = None if one is None else getattr(one, name)
+            yield None if figure is None else float(figure)
+
+    return _each(pa.float64(), values)
+
+
+def _decision_ids(answers: _Answers) -> Iterable[str | None]:
+    identify = answers.engine.advisor.identify
+    return (None if profile is None else identify(profile) for profile in answers.profiles)
 
 
 def _errors(answers: _Answers) -> Any:

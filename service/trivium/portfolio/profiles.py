@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from trivium.advisor import Advisor
 from trivium.errors import FieldError, InvalidInputError
 from trivium.policy.errors import nearest_name
+from trivium.portfolio.costs import PREFIX, Read, cost_columns, read_costs
 from trivium.portfolio.lookup import Column
-from trivium.portfolio.values import Choice, FieldReader, Number
-from trivium.profile import COUNTS, VOCABULARY, Profile, make_profile
+from trivium.portfolio.payback import BANDS, UNKNOWN, Given, Names, paybacks
+from trivium.portfolio.values import Choice, FieldReader, Number, doubles
+from trivium.profile import COUNTS, PAYBACK, VOCABULARY, Profile, make_profile
 
 
 FIELDS = tuple(name for name, field in VOCABULARY.items() if field.derived_from is None)
@@ -44,8 +48,13 @@ class ProfileReader:
     """
 
     def __init__(self, advisor: Advisor) -> None:
+        self._advisor = advisor
         self._inputs = [(field.name, len(field.bands)) for field in advisor.policy.inputs]
         self._fields = {name: _reader(advisor, name) for name in FIELDS}
+        self._paybacks = np.zeros(0, np.uint8)
+        if PAYBACK in advisor.policy.positions:
+            compiled = advisor.policy.inputs[advisor.policy.positions[PAYBACK]]
+            self._paybacks = np.array([*map(compiled.read, BANDS), len(compiled.bands)], np.uint8)
 
     def read(self, batch: Any) -> Profiles:
         """Read the profile columns of a record batch.
@@ -54,23 +63,61 @@ class ProfileReader:
             InvalidInputError: as of `profile_columns`.
         """
         read, faults = {}, {}
-        for name, column in profile_columns(batch.schema).items():
-            read[name], wrong = self._fields[name].read(batch.column(column))
-            if wrong is not None:
-                faults[name] = wrong
+        columns = profile_columns(batch.schema)
+        for name, column in columns.items():
+            if name in FIELDS:
+                read[name], wrong = self._fields[name].read(batch.column(column))
+                if wrong is not None:
+                    faults[name] = wrong
+        if costs := {name: at for name, at in columns.items() if name not in FIELDS}:
+            stated = read_costs(batch, costs)
+            if stated.faults is not None:
+                faults["costs"] = stated.faults
+            if len(self._paybacks):
+                read[PAYBACK] = self._payback(batch, stated, faults)
         codes = [read[name] if name in read else np.full(batch.num_rows, code, np.uint8) for name, code in self._inputs]
         return Profiles(codes, _told(batch, faults))
 
+    def profiles(self, batch: Any, rows: Column) -> Iterator[Profile]:
+        """Yield the profiles of some rows, without their `id`, as the row path reads them.
+
+        Raises:
+            InvalidInputError: a row holds none; names every bad field.
+        """
+        yield from map(make_profile, _mappings(batch, rows, profile_columns(batch.schema)))
+
+    def _payback(self, batch: Any, stated: Read, faults: Mapping[str, Column]) -> Column:
+        """Return the code of every row's payback; where doubles cannot tell it, the exact one."""
+        codes = np.full(batch.num_rows, self._paybacks[UNKNOWN], np.uint8)
+        fine = reduce(np.logical_and, [~wrong for wrong in faults.values()], stated.given)
+        rows = np.flatnonzero(fine)
+        if len(rows):
+            beside = []
+            for name in ("requests_per_day", "prompt_tokens", "labeled_examples"):
+                at = batch.schema.get_field_index(name)
+                given = doubles(batch.column(at)) if at >= 0 else None
+                beside.append(np.full(len(rows), np.nan) if given is None else given[rows])
+            numbers = {name: values[rows] for name, values in stated.numbers.items()}
+            names = {name: Names(one.distinct, one.places[rows]) for name, one in stated.names.items()}
+            found = paybacks(Given(numbers, names["model"], names["tuned_model"], *beside))
+            codes[rows] = np.take(self._paybacks, found.bands)
+            at = self._advisor.policy.positions[PAYBACK]
+            close = rows[found.close]
+            for row, profile in zip(close.tolist(), self.profiles(batch, close), strict=True):
+                band = self._advisor.inputs(profile, self._advisor.assess(profile))[at]
+                codes[row] = self._paybacks[UNKNOWN if band is None else BANDS.index(band)]
+        return codes
+
 
 def profile_columns(schema: Any) -> dict[str, int]:
-    """Return the columns that are fields of a profile: field to position, in the order of the schema.
+    """Return the columns that are fields of a profile, those of costs included: name to position.
 
     `id` is not among them: no policy reads it, and it is passed through like any other column.
 
     Raises:
-        InvalidInputError: no column is a field, or one is there twice.
+        InvalidInputError: no column is a field, one is there twice, or costs are given in two ways or misspelled.
     """
-    found = {name: at for at, name in enumerate(schema.names) if name in FIELDS}
+    found = {name: at for at, name in enumerate(schema.names) if name in FIELDS} | cost_columns(schema)
     if twice := [name for name in found if schema.names.count(name) > 1]:
         raise InvalidInputError(
             [
@@ -106,36 +153,52 @@ def _told(batch: Any, faults: Mapping[str, Column]) -> dict[int, str]:
     """Let the row path say what is wrong with the rows that have a fault."""
     if not faults:
         return {}
-    rows = np.flatnonzero(np.logical_or.reduce(list(faults.values())))
-    wrong = {name: (faults[name], batch.column(batch.schema.names.index(name))) for name in faults}
+    rows = np.flatnonzero(reduce(np.logical_or, faults.values()))
+    names = [name for name in batch.schema.names if name in faults or (name.startswith(PREFIX) and "costs" in faults)]
+    wrong = {name: faults[name][rows] for name in faults}
+    mappings = _mappings(batch, rows, names)
     return {
-        row: _tell(tuple([(name, plain_value(column[row])) for name, (bad, column) in wrong.items() if bad[row]]))
-        for row in rows.tolist()
+        row: _tell({name: value for name, value in fields.items() if wrong[name][at]})
+        for at, (row, fields) in enumerate(zip(rows.tolist(), mappings, strict=True))
     }
 
 
-def plain_value(scalar: Any) -> Any:
-    """Return a value of Arrow as JSON has it."""
-    value = scalar.as_py()
+def _mappings(batch: Any, rows: Column, names: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield some columns of some rows as JSON has them."""
+    for values in batch.select(list(names)).take(pa.array(rows)).to_pylist():
+        fields: dict[str, Any] = {}
+        for name, value in values.items():
+            if not name.startswith(PREFIX):
+                fields[name] = plain_value(value)
+            elif value is not None:
+                fields.setdefault("costs", {})[name.removeprefix(PREFIX)] = plain_value(value)
+        yield fields
+
+
+def plain_value(value: Any) -> Any:
+    """Return a Python value of Arrow as JSON has it; NaN is unknown, as null is."""
+    if isinstance(value, dict):
+        return {name: plain_value(one) for name, one in value.items()}
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
-    return value
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _tell(fields: tuple[tuple[str, Any], ...]) -> str:
-    if all(isinstance(value, Hashable) for _, value in fields):
-        return _remembered(tuple([(name, type(value), value) for name, value in fields]))
-    return _said(dict(fields))
-
-
-@lru_cache(maxsize=REMEMBERED)
-def _remembered(fields: tuple[tuple[str, type, Any], ...]) -> str:
-    return _said({name: value for name, _, value in fields})
-
-
-def _said(fields: Mapping[str, Any]) -> str:
+def _tell(fields: Mapping[str, Any]) -> str:
+    """Return what the row path says of fields that it refuses."""
+    key = tuple([(name, type(value), value) for name, value in fields.items()])
     try:
-        make_profile(fields)
+        return _remembered(key)
+    except TypeError:  # a value that has no hash, as that of `costs`
+        return _said(key)
+
+
+def _said(fields: tuple[tuple[str, type, Any], ...]) -> str:
+    try:
+        make_profile({name: value for name, _, value in fields})
     except InvalidInputError as error:
         return str(error)
-    raise AssertionError(f"the row path reads {fields}")  # else the same value would be a fault here and none there
+    raise AssertionError(f"the row path reads {fields}")  # else a value would be a fault here and none there
+
+
+_remembered = lru_cache(maxsize=REMEMBERED)(_said)

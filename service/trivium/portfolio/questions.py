@@ -237,6 +237,6 @@ class _Entropies:
     def _likely(self, position: int, codes: Column, unknown: Column) -> Doubles:
         """Return, per band and row, how likely the band is: certain where it is known."""
         weights = np.array(self._policy.inputs[position].weights, float)
-        likely = (codes == np.arange(len(weights))[:, None]).astype(float)
+        likely: Doubles = (codes == np.arange(len(weights))[:, None]).astype(float)
         likely[:, unknown] = (weights / weights.sum())[:, None]
         return likely

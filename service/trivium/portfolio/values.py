@@ -7,7 +7,7 @@ number, and the number 1 is no flag.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from trivium.portfolio.lookup import Column
 from trivium.profile import MOST
+
+
+Doubles: TypeAlias = NDArray[np.float64]
 
 
 class Codes(NamedTuple):
@@ -31,7 +34,11 @@ class Codes(NamedTuple):
 
 
 class FieldReader(Protocol):
-    """Reads the values of one field."""
+    """Reads the values of one field.
+
+    Attributes:
+        unknown: the code of unknown.
+    """
 
     unknown: int
 
@@ -88,26 +95,23 @@ class Number:
 
     def read(self, array: Any) -> Codes:
         """See `FieldReader`."""
-        array = plain(array)
-        if pa.types.is_dictionary(array.type):
-            return by_dictionary(self, array)
-        values = doubles(array)
-        if values is None:
-            return nothing(array, self.unknown)
-        missing = np.isnan(values)
+        values, faults = self.doubles(array)
         codes = np.full(len(values), self._first, np.uint8)
         for cut in self._cuts[1:]:
             codes += values >= cut
-        np.copyto(codes, self.unknown, where=missing)
-        return Codes(codes, self.faults(values, missing))
+        np.copyto(codes, self.unknown, where=np.isnan(values))
+        return Codes(codes, faults)
 
-    def faults(self, values: NDArray[np.float64], missing: Column) -> Column | None:
-        """Return which values are out of bounds or, where they have to be whole, are not."""
+    def doubles(self, array: Any) -> tuple[Doubles, Column | None]:
+        """Return the numbers of an array, NaN for unknown; and which values are faults, None where all are fine."""
+        values = doubles(array)
+        if values is None:
+            return np.full(len(array), np.nan), nothing(array, 0).faults
         fine = (values >= 0) & (values <= self._most)
         if self._whole:
             fine &= np.rint(values) == values
-        fine |= missing
-        return None if fine.all() else ~fine
+        fine |= np.isnan(values)
+        return values, None if fine.all() else ~fine
 
 
 def plain(array: Any) -> Any:
@@ -122,9 +126,16 @@ def is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def doubles(array: Any) -> NDArray[np.float64] | None:
+def doubles(array: Any) -> Doubles | None:
     """Return numbers of any type as doubles, NaN for null; None where they are no numbers."""
+    array = plain(array)
     kind = array.type
+    if pa.types.is_null(kind):
+        return np.full(len(array), np.nan)
+    if pa.types.is_dictionary(kind):
+        if (distinct := doubles(array.dictionary)) is None:
+            return None
+        return np.take(np.append(distinct, np.nan), _places(array))
     if pa.types.is_decimal(kind) and kind.scale > 0:
         array = array.cast(pa.string())  # so that 0.10 becomes the double that is written 0.1
     elif pa.types.is_float16(kind):
@@ -137,6 +148,9 @@ def doubles(array: Any) -> NDArray[np.float64] | None:
 
 def nothing(array: Any, unknown: int) -> Codes:
     """Read an array of a type that the field cannot have: whatever is not null, nor NaN, is a fault."""
+    array = plain(array)
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
     faults = array.is_valid().to_numpy(zero_copy_only=False)
     if pa.types.is_floating(array.type):
         faults = ~np.isnan(doubles(array))  # type: ignore[arg-type]  # these are numbers
@@ -148,6 +162,12 @@ def by_dictionary(reader: FieldReader, array: Any) -> Codes:
     if len(array.dictionary) > len(array):  # as that of a slice may be
         return reader.read(array.dictionary_decode())
     codes, faults = reader.read(array.dictionary)
-    places = array.indices.cast(pa.int64(), safe=False).fill_null(len(codes)).to_numpy()
+    places = _places(array)
     found = np.take(np.append(codes, np.uint8(reader.unknown)), places)
     return Codes(found, None if faults is None else np.take(np.append(faults, False), places))
+
+
+def _places(array: Any) -> Column:
+    """Return the indexes of a dictionary array; that after the last entry where there is none."""
+    places = array.indices.cast(pa.int64(), safe=False)
+    return (places.fill_null(len(array.dictionary)) if places.null_count else places).to_numpy()  # type: ignore[no-any-return]  # indexes
