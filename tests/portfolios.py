@@ -98,7 +98,7 @@ class Columns:
     def answers(self, codes: Codes) -> Iterator[Answer]:
         kernel, policy = self.kernel, self.kernel.policy
         decided = kernel.decide(codes)
-        reason, unknown = sufficient_reasons(kernel, codes), unknown_inputs(kernel, codes)
+        reason, unknown = sufficient_reasons(kernel, codes, decided), unknown_inputs(kernel, codes)
         explained = self._rationale.explain(decided, reason, unknown)
         told = lists(explained.codes)
         because = lists(listed(reason, unknown, explained.supporting, len(codes)))

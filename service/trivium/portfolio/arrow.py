@@ -172,7 +172,7 @@ class _Answers:
 
     @cached_property
     def reason(self) -> Column:
-        return sufficient_reasons(self.engine.kernel, self.codes)
+        return sufficient_reasons(self.engine.kernel, self.codes, self.decided)
 
     @cached_property
     def explained(self) -> Explained:

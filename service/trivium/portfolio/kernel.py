@@ -77,6 +77,8 @@ class Kernel:
         graph, self.masks = _completion_graph(policy)
         self.completion = Lookup(graph, entries)
         self.several = np.array([mask.bit_count() > 1 for mask in self.masks])
+        alone = [1 << strategy for strategy in range(len(policy.strategies))]
+        self._alone = np.array([self.masks.index(mask) if mask in self.masks else 0 for mask in alone], np.uint32)
         self._strategies = np.array([policy.strategies.index(label) for label in policy.tables[-1].outcomes], np.uint8)
 
     def decide(self, codes: Sequence[Column]) -> Decided:
@@ -96,6 +98,10 @@ class Kernel:
     def fired(self, decided: Decided) -> tuple[Column, ...]:
         """Return, per table, the position of the rule that fires in every row."""
         return tuple([np.take(one.rules, held) for one, held in zip(self.tables, decided.holding, strict=True)])
+
+    def settled(self, strategies: Column) -> Column:
+        """Return, per row, the index in `masks` of its strategy alone."""
+        return np.take(self._alone, strategies)
 
     @cached_property
     def reachable(self) -> tuple[tuple[int, ...], ...]:

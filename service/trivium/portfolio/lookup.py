@@ -101,87 +101,107 @@ class Lookup:
 
 
 class Variation(Protocol):
-    """Rows that have been looked up, to be looked up again with single codes changed.
+    """Rows that have been looked up, to be looked up again with one code changed.
 
     Attributes:
-        leaves: the leaf of every row, as its codes are now.
+        codes: the codes of every row, as they are now.
+        leaves: their leaves.
     """
 
+    codes: list[Column]
     leaves: Column
 
-    def change(self, level: int, code: int, rows: Column) -> Column:
-        """Return the leaves that some rows would have with another code at a level."""
+    def change(self, level: int, code: int) -> Column:
+        """Return the leaf that every row would have with another code at a level."""
 
     def keep(self, rows: Column) -> None:
-        """Keep the last change in some of the rows that it was tried for.
-
-        Args:
-            rows: per row of the last change, whether to keep it.
-        """
+        """Keep the last change in some rows: per row, whether to."""
 
 
 class _Staged:
     """Goes on from the look-up that has the changed level; those before it stay as they are."""
 
     def __init__(self, stages: Sequence[Stage], strides: dict[int, tuple[int, int]], columns: Sequence[Column]) -> None:
-        self._stages, self._strides, self._codes = stages, strides, [column.copy() for column in columns]
+        self.codes = [column.copy() for column in columns]
+        self._stages, self._strides = stages, strides
         self._mixed = [stage.mixed(columns, 0) for stage in stages]
         self._states: list[Column] = [np.zeros(len(columns[0]), np.uint8)]
         for stage, mixed in zip(stages, self._mixed, strict=True):
-            index = np.add(mixed, self._states[-1], dtype=stage.index)
-            self._states.append(np.take(stage.table, index))
+            self._states.append(np.take(stage.table, np.add(mixed, self._states[-1], dtype=stage.index)))
         self.leaves = self._states[-1]
-        self._tried: tuple[int, int, Column, list[tuple[Column, Column]]] = (0, 0, self.leaves[:0], [])
+        self._tried: tuple[int, int, list[Column]] = (0, 0, [])
 
-    def change(self, level: int, code: int, rows: Column) -> Column:
+    def change(self, level: int, code: int) -> Column:
         """See `Variation`."""
-        first, stride = self._strides.get(level, (len(self._stages), 0))
-        changed: list[tuple[Column, Column]] = []
-        state = np.take(self._states[first], rows)
+        first, _ = self._strides.get(level, (len(self._stages), 0))
+        states = [self._states[first]]
         for at in range(first, len(self._stages)):
             stage = self._stages[at]
-            mixed = np.take(self._mixed[at], rows)
-            if at == first:  # unsigned numbers wrap around, so that a lower code counts right
-                moved = np.subtract(code, np.take(self._codes[level], rows), dtype=stage.index)
-                mixed = np.add(mixed, np.multiply(moved, stride, dtype=stage.index), dtype=stage.index)
-            state = np.take(stage.table, np.add(mixed, state, dtype=stage.index))
-            changed.append((mixed, state))
-        self._tried = level, code, rows, changed
-        return state
+            index = np.add(self._mixed[at], states[-1], dtype=stage.index)
+            if at == first:
+                np.add(index, self._moved(level, code), out=index)
+            states.append(np.take(stage.table, index))
+        self._tried = level, code, states
+        return states[-1]
 
     def keep(self, rows: Column) -> None:
         """See `Variation`."""
-        level, code, tried, changed = self._tried
-        kept = tried[rows]
-        self._codes[level][kept] = code
-        first = len(self._stages) - len(changed)
-        for at, (mixed, state) in enumerate(changed, first):
-            self._states[at + 1][kept] = state[rows]
-            if at == first:
-                self._mixed[at][kept] = mixed[rows]
+        level, code, states = self._tried
+        if level in self._strides:
+            first, _ = self._strides[level]
+            moved = self._moved(level, code)
+            self._mixed[first] += moved & _mask(rows, moved.dtype)
+            for at, state in enumerate(states[1:], first + 1):
+                self._states[at] = select(rows, state, self._states[at])
+            self.leaves = self._states[-1]
+        self.codes[level] = select(rows, np.uint8(code), self.codes[level])
+
+    def _moved(self, level: int, code: int) -> Column:
+        """Return how far the index of a level's stage moves; unsigned numbers wrap around, so it may move back."""
+        at, stride = self._strides[level]
+        kind = self._stages[at].index
+        return np.multiply(np.subtract(code, self.codes[level], dtype=kind), stride, dtype=kind)
 
 
 class _Recomputed:
     """Looks everything up again."""
 
     def __init__(self, lookup: Lookup, columns: Sequence[Column]) -> None:
-        self._lookup, self._codes = lookup, [column.copy() for column in columns]
+        self.codes = [column.copy() for column in columns]
         self.leaves = lookup(columns)
-        self._tried: tuple[int, int, Column, Column] = (0, 0, self.leaves[:0], self.leaves[:0])
+        self._lookup = lookup
+        self._tried: tuple[int, int, Column] = (0, 0, self.leaves)
 
-    def change(self, level: int, code: int, rows: Column) -> Column:
+    def change(self, level: int, code: int) -> Column:
         """See `Variation`."""
-        codes = [np.take(column, rows) for column in self._codes]
-        codes[level] = np.full(len(rows), code, codes[level].dtype)
+        codes = self.codes.copy()
+        codes[level] = np.full_like(codes[level], code)
         leaves = self._lookup(codes)
-        self._tried = level, code, rows, leaves
+        self._tried = level, code, leaves
         return leaves
 
     def keep(self, rows: Column) -> None:
         """See `Variation`."""
-        level, code, tried, leaves = self._tried
-        self._codes[level][tried[rows]] = code
-        self.leaves[tried[rows]] = leaves[rows]
+        level, code, leaves = self._tried
+        self.codes[level] = select(rows, np.uint8(code), self.codes[level])
+        self.leaves = np.where(rows, leaves, self.leaves)
+
+
+def select(rows: Column, one: Any, other: Any) -> Column:
+    """Return one unsigned number in some rows, and the other elsewhere: `np.where` without its branches.
+
+    Args:
+        rows: per row, whether to take the first.
+        one: the numbers there.
+        other: the numbers elsewhere, of the same type.
+    """
+    return other ^ ((one ^ other) & _mask(rows, other.dtype))  # type: ignore[no-any-return]  # a column
+
+
+def _mask(rows: Column, kind: Any) -> Column:
+    """Return all bits where a row is meant, and none elsewhere."""
+    mask: Column = np.negative(rows.view(np.uint8).astype(kind))
+    return mask
 
 
 def _stages(graph: Graph, limit: int) -> list[Stage] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ Doubles = NDArray[np.float64]
 
 DIGITS = 1e9
 """The engine rounds to nine digits, so that what is equal but for rounding ties."""
+
+NEVER = 1e15
+"""More than any number of strategies: what an input that is known counts."""
 
 SURE = 1e-3
 """How far from the middle between two rounded values a value must be, in the last digit, to be sure of its rounding."""
@@ -52,7 +56,7 @@ class FirstQuestion:
         policy = kernel.policy
         self._kernel = kernel
         self._sizes = np.array([mask.bit_count() for mask in kernel.masks])
-        self._diagram = _Entropies(policy)
+        self._spread = _Spread(policy)
         self._weights = [[(band, field.weights[band]) for band in field.stated] for field in policy.inputs]
         self._likely = [sum(weight for _, weight in one) for one in self._weights]
         self._expected = [
@@ -77,18 +81,15 @@ class FirstQuestion:
 
     def _first(self, codes: list[Column], reachable: Column) -> Column:
         """Return the first question of rows that all have one."""
-        unknown = [column == code for column, code in zip(codes, self._kernel.unknown, strict=True)]
-        worth = np.full((len(codes), len(reachable)), np.inf)
+        unknown = np.array([column == code for column, code in zip(codes, self._kernel.unknown, strict=True)])
         varied = self._kernel.completion.vary(codes)
-        for position in range(len(codes)):
-            rows = np.flatnonzero(unknown[position])
-            if len(rows):
-                worth[position, rows] = self._strategies(varied, position, rows)
+        worth = np.array([self._strategies(varied, position) for position in range(len(codes))])
+        worth += ~unknown * NEVER
         alone = worth == DIGITS  # each of its answers settles the strategy, so nothing else matters
         pointless = len(self._kernel.policy.strategies) * DIGITS
         for position, rows in self._pointless(codes):
-            worth[position][rows] += 2 * pointless
-        worth[alone] = 0
+            worth[position] += rows * (2 * pointless)
+        worth *= ~alone
         least = worth.min(axis=0)
         tied = worth == least
         first: Column = tied.argmax(axis=0).astype(np.uint8)
@@ -96,25 +97,48 @@ class FirstQuestion:
         # An answer that leaves all strategies open may be one that nothing depends on; only its entropy can tell.
         telling = least < np.rint(reachable * DIGITS)
         rows = np.flatnonzero(((tied.sum(axis=0) > 1) | ~telling) & ~doubtful)
-        if self._diagram.fits:
-            few = [column[rows] for column in codes], [column[rows] for column in unknown]
-            first[rows], sure, telling_more = self._diagram.best(*few, tied[:, rows])
-            doubtful[rows] = ~sure | ~(telling[rows] | telling_more)
+        if len(rows) and self._spread.fits:
+            expected, now = self._entropies(np.array(codes)[:, rows], tied[:, rows])
+            doubtful[rows] = _doubtful(expected).any(axis=0) | _doubtful(now)
+            expected = np.rint(expected)
+            first[rows] = expected.argmin(axis=0)
+            doubtful[rows] |= ~telling[rows] & (expected.min(axis=0) >= np.rint(now))
         else:
             doubtful[rows] = True
         for row in np.flatnonzero(doubtful).tolist():
             first[row] = self._exact(tuple([int(column[row]) for column in codes]))
         return first
 
-    def _strategies(self, varied: Variation, position: int, rows: Column) -> Doubles:
+    def _strategies(self, varied: Variation, position: int) -> Doubles:
         """Return the expected number of strategies after an answer, in units of the last digit."""
-        total = np.zeros(len(rows), np.int64)
+        total: Column = np.zeros(len(varied.leaves), np.int64)
         for band, weight in self._weights[position]:
-            total += np.take(self._sizes * weight, varied.change(position, band, rows))
+            total += np.take(self._sizes * weight, varied.change(position, band))
         if (expected := self._expected[position]) is not None:
             return np.take(expected, total)
         distinct, places = np.unique(total, return_inverse=True)
         return np.take(_rounded(distinct.tolist(), self._likely[position]), places)
+
+    def _entropies(self, codes: Column, tied: Column) -> tuple[Doubles, Doubles]:
+        """Return the expected entropy after each answer, infinite for inputs that are not tied, and that of now."""
+        asked = [(at, rows) for at, some in enumerate(tied) if len(rows := np.flatnonzero(some))]
+        answered = [np.arange(tied.shape[1]), *(rows for at, rows in asked for _ in self._weights[at])]
+        rows = np.concatenate(answered)
+        copies = codes.take(rows, axis=1)
+        end = tied.shape[1]
+        for at, some in asked:
+            for band, _ in self._weights[at]:
+                copies[at, end : end + len(some)] = band
+                end += len(some)
+        found = self._spread.entropies(copies)
+        expected = np.full(tied.shape, np.inf)
+        end = tied.shape[1]
+        for at, some in asked:
+            expected[at, some] = 0
+            for _, weight in self._weights[at]:
+                expected[at, some] += found[end : end + len(some)] * (weight / self._likely[at])
+                end += len(some)
+        return expected, found[: tied.shape[1]]
 
     def _pointless(self, codes: list[Column]) -> Any:
         """Yield the inputs that are not always worth asking for, each with the rows in which it is pointless."""
@@ -148,95 +172,54 @@ def _doubtful(values: Doubles) -> Column:
     return np.abs(finite - np.floor(finite) - 0.5) < SURE
 
 
-def _entropy(spread: Doubles, axis: int) -> Doubles:
-    """Return the entropy of distributions along an axis, in units of the last digit."""
-    spread = np.maximum(spread, np.finfo(float).tiny)
-    bits: Doubles = np.sum(spread * np.log2(spread), axis=axis) * -DIGITS
-    return bits
+class _Spread:
+    """Works out, on doubles, how likely each strategy is: one pass up the policy's diagram, level by level.
 
-
-class _Entropies:
-    """Works out, on doubles, how evenly an answer leaves the strategies spread.
-
-    One pass up the policy's diagram gives, per node, how likely each strategy is below it; one pass down how likely the
-    node is. Bands are as likely as the policy says, and inputs that a path skips do not change anything.
+    Bands of an unknown input are as likely as the policy says; inputs that a path skips do not change anything.
     """
 
     def __init__(self, policy: Policy) -> None:
-        diagram = policy.diagrams
-        self._policy = policy
-        self._nodes = diagram.nodes(policy.root)
-        self.fits = len(self._nodes) <= MOST_NODES
-        self._chunk = max(1, ROOM // (max(1, len(self._nodes)) * len(policy.strategies)))
+        diagram, strategies = policy.diagrams, len(policy.strategies)
+        nodes = sorted(diagram.nodes(policy.root), key=lambda node: -diagram.levels[node])
+        places = {node: strategies + at for at, node in enumerate(nodes)}
 
-    def best(self, codes: list[Column], unknown: list[Column], tied: Column) -> tuple[Column, Column, Column]:
-        """Return what to ask on a tie.
+        def place(root: int) -> int:
+            return places[root] if root >= 0 else leaf_value(root)
+
+        self.fits = len(nodes) <= MOST_NODES
+        self._root, self._size, self._strategies = place(policy.root), strategies + len(nodes), strategies
+        self._levels = [
+            (level, np.array([[place(child) for child in diagram.children[node]] for node in group]).T)
+            for level, group in groupby(nodes, lambda node: diagram.levels[node])
+        ]
+        self._likely = []
+        for field in policy.inputs:
+            weights = np.array(field.weights, float)
+            self._likely.append(np.column_stack([np.eye(len(weights)), weights / weights.sum()]))
+
+    def entropies(self, codes: Column) -> Doubles:
+        """Return the entropy of the strategies per row, in units of the last digit.
 
         Args:
             codes: per input the code of every row.
-            unknown: per input whether it is unknown.
-            tied: per input and row, whether it is among those to compare.
-
-        Returns:
-            Per row, the tied input with the least expected entropy; whether doubles can tell; and whether the entropy
-            is less than without an answer.
         """
-        count = len(codes[0])
-        best, sure, telling = np.zeros(count, np.uint8), np.zeros(count, bool), np.zeros(count, bool)
-        for start in range(0, count, self._chunk):
-            rows = slice(start, start + self._chunk)
-            expected, now = self._entropies([one[rows] for one in codes], [one[rows] for one in unknown], tied[:, rows])
-            sure[rows] = ~(_doubtful(expected).any(axis=0) | _doubtful(now))
-            expected = np.rint(expected)
-            best[rows] = expected.argmin(axis=0)
-            telling[rows] = expected.min(axis=0) < np.rint(now)
-        return best, sure, telling
+        found = np.zeros(codes.shape[1])
+        step = max(1, ROOM // (self._size * self._strategies))
+        for start in range(0, len(found), step):
+            spread = np.maximum(self._spread(codes[:, start : start + step]), np.finfo(float).tiny)
+            found[start : start + step] = (spread * np.log2(spread)).sum(axis=0) * -DIGITS
+        return found
 
-    def _entropies(self, codes: list[Column], unknown: list[Column], tied: Column) -> tuple[Doubles, Doubles]:
-        """Return the expected entropy per input and row, infinite where it is not tied, and that of now, per row.
-
-        Both are in units of the last digit.
-        """
-        policy, diagram = self._policy, self._policy.diagrams
-        count, strategies = len(codes[0]), len(policy.strategies)
-        likely = [self._likely(at, codes[at], unknown[at]) for at in range(len(codes))]
-        certain = np.eye(strategies)[:, :, None]
-        spread: dict[int, Doubles] = {}
-
-        def below(root: int) -> Doubles:
-            return spread[root] if root >= 0 else certain[leaf_value(root)]
-
-        for node in self._nodes:
-            weights = likely[diagram.levels[node]]
-            total = np.zeros((strategies, count))
-            for band, child in enumerate(diagram.children[node]):
-                total += weights[band] * below(child)
-            spread[node] = total
-        reach = {node: np.zeros(count) for node in self._nodes}
-        reach[policy.root] = np.ones(count)
-        through = {
-            at: np.zeros((len(policy.inputs[at].stated), strategies, count))
-            for at in np.flatnonzero(tied.any(axis=1)).tolist()
-        }
-        for node in reversed(self._nodes):
-            level, here = diagram.levels[node], reach.pop(node)
-            for band, child in enumerate(diagram.children[node]):
-                if child >= 0:
-                    reach[child] += here * likely[level][band]
-            if level in through:
-                for at, band in enumerate(policy.inputs[level].stated):
-                    through[level][at] += here * below(diagram.children[node][band])
-        entropies = np.full(tied.shape, np.inf)
-        for at, tested in through.items():
-            shares = likely[at][list(policy.inputs[at].stated)]
-            spreads = tested + below(policy.root) - (shares[:, None] * tested).sum(axis=0)  # with what does not test it
-            entropies[at] = (shares * _entropy(spreads, axis=1)).sum(axis=0)
-        entropies[~tied] = np.inf
-        return entropies, _entropy(below(policy.root), axis=0)
-
-    def _likely(self, position: int, codes: Column, unknown: Column) -> Doubles:
-        """Return, per band and row, how likely the band is: certain where it is known."""
-        weights = np.array(self._policy.inputs[position].weights, float)
-        likely: Doubles = (codes == np.arange(len(weights))[:, None]).astype(float)
-        likely[:, unknown] = (weights / weights.sum())[:, None]
-        return likely
+    def _spread(self, codes: Column) -> Doubles:
+        """Return how likely each strategy is, per strategy and row."""
+        spread = np.zeros((self._size, self._strategies, codes.shape[1]))
+        spread[: self._strategies] = np.eye(self._strategies)[:, :, None]
+        first = self._strategies
+        for level, children in self._levels:
+            likely = self._likely[level].take(codes[level], axis=1)
+            here = spread[first : first + children.shape[1]]
+            for band, below in enumerate(children):
+                here += likely[band] * spread[below]
+            first += children.shape[1]
+        root: Doubles = spread[self._root]
+        return root

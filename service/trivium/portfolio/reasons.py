@@ -15,7 +15,7 @@ from trivium.policy import Policy
 from trivium.policy.engine.tables import FiredRule
 from trivium.policy.language.texts import compile_text, slots
 from trivium.portfolio.kernel import Decided, Kernel
-from trivium.portfolio.lookup import Column
+from trivium.portfolio.lookup import Column, select
 from trivium.portfolio.sorting import Ragged, sort_rows
 
 
@@ -23,30 +23,37 @@ EFFECTS = ("supports", "informs", "opposes", "blocks")
 """The order in which reasons are told."""
 
 
-def sufficient_reasons(kernel: Kernel, codes: Sequence[Column]) -> Column:
+def sufficient_reasons(kernel: Kernel, codes: Sequence[Column], decided: Decided) -> Column:
     """Return, per row, the set of inputs that `trivium.policy.sufficient_reason` finds.
 
     Args:
         kernel: the policy.
         codes: per input the code of every row.
+        decided: what the kernel says of them.
     """
-    policy = kernel.policy
-    unknown = [column == code for column, code in zip(codes, kernel.unknown, strict=True)]
-    cells = [
-        np.where(rows, np.uint8(field.assumed), column)
-        for rows, column, field in zip(unknown, codes, policy.inputs, strict=True)
-    ]
-    varied = kernel.completion.vary(cells)
-    wanted = varied.leaves.copy()
-    reason = np.full(len(wanted), (1 << len(codes)) - 1, set_type(policy))
-    for stated in (False, True):
-        for position in policy.completion.telling:
-            rows = np.flatnonzero(unknown[position] != stated)
-            if len(rows):
-                free = varied.change(position, kernel.unknown[position], rows) == np.take(wanted, rows)
-                varied.keep(free)
-                reason[rows[free]] ^= reason.dtype.type(1 << position)
+    policy, patterns = kernel.policy, list(codes)
+    wanted = kernel.settled(decided.strategy)
+    rows = np.flatnonzero(decided.reachable != wanted)
+    if len(rows):  # elsewhere, nothing that is unknown matters
+        for position, column in enumerate(_without_unknown(kernel, codes, rows, np.take(wanted, rows))):
+            patterns[position] = patterns[position].copy()
+            patterns[position][rows] = column
+    varied = kernel.completion.vary(patterns)
+    for position in policy.completion.telling:
+        varied.keep(varied.change(position, kernel.unknown[position]) == wanted)
+    reason: Column = unknown_inputs(kernel, varied.codes) ^ set_type(policy).type((1 << len(codes)) - 1)
     return reason
+
+
+def _without_unknown(kernel: Kernel, codes: Sequence[Column], rows: Column, wanted: Column) -> list[Column]:
+    """Return the codes of some rows with every unknown input that matters replaced by what is assumed of it."""
+    codes = [np.take(column, rows) for column in codes]
+    unknown = [column == code for column, code in zip(codes, kernel.unknown, strict=True)]
+    assumed = [np.uint8(field.assumed) for field in kernel.policy.inputs]
+    varied = kernel.completion.vary([select(*one) for one in zip(unknown, assumed, codes, strict=True)])
+    for position in kernel.policy.completion.telling:
+        varied.keep((varied.change(position, kernel.unknown[position]) == wanted) & unknown[position])
+    return varied.codes
 
 
 def unknown_inputs(kernel: Kernel, codes: Sequence[Column]) -> Column:
@@ -56,7 +63,8 @@ def unknown_inputs(kernel: Kernel, codes: Sequence[Column]) -> Column:
         np.multiply(column == code, kind.type(1 << position))
         for position, (column, code) in enumerate(zip(codes, kernel.unknown, strict=True))
     )
-    return reduce(np.bitwise_or, bits)
+    found: Column = reduce(np.bitwise_or, bits)
+    return found
 
 
 def set_type(policy: Policy) -> Any:
@@ -101,14 +109,15 @@ class _Mentions(NamedTuple):
         keys: what reasons are sorted by, as far as the policy alone says it; the largest number where there is no code.
         codes: the index of the code; the number of codes where there is none.
         resting: what the code's rule rests on.
-        named: the inputs that the code's message names.
+        named: the inputs that the code's message names, which count where the rule rests on none; None where it
+            always does.
         supports: the levers that some codes support, each with all inputs where they do, and none elsewhere.
     """
 
     keys: Column
     codes: Column
     resting: _Resting
-    named: Column
+    named: Column | None
     supports: list[tuple[str, Column]]
 
 
@@ -150,7 +159,7 @@ class Rationale:
         self._again = {name for at, names in enumerate(tables) for name in names if any(name in e for e in tables[:at])}
         self._fired = [self._rest([rules[0] if rules else None for rules in one.holding]) for one in kernel.tables]
         self._mentions = [list(self._mention(one.holding)) for one in kernel.tables]
-        self._adopting = dict(self._adopted(kernel))
+        self._adopting = dict(self._levers(kernel))
 
     def explain(self, decided: Decided, reason: Column, unknown: Column) -> Explained:
         """Explain some rows.
@@ -164,34 +173,47 @@ class Rationale:
         resting: list[Column] = []
         columns: list[Column] = []
         told: list[Column] = []
-        supporting = np.zeros(len(reason), self._set)
+        supporting: dict[str, Column] = {}
         for table, held in enumerate(decided.holding):
             resting.append(self._fired[table].of(held, resting))
             here = []
             for mentions in self._mentions[table]:
                 keys = np.take(mentions.keys, held)
                 inputs = mentions.resting.of(held, resting)
-                inputs = np.where(inputs == 0, np.take(mentions.named, held), inputs)
+                if mentions.named is not None:
+                    inputs = select(inputs == 0, np.take(mentions.named, held), inputs)
                 keys |= np.multiply(inputs & reason == 0, kind(8 << self._bits))
                 keys |= np.multiply(inputs & unknown != 0, kind(1 << self._bits))
                 if self._again:
                     codes = np.take(mentions.codes, held)
                     for earlier in told:
                         known = (codes == earlier) & (codes < len(self.codes))
-                        keys[known] = np.iinfo(kind).max
-                        inputs[known] = 0
+                        keys = select(known, kind(np.iinfo(kind).max), keys)
+                        inputs = select(known, self._set.type(0), inputs)
                     here.append(codes)
                 for lever, where in mentions.supports:
-                    found = inputs & np.take(where, held)
-                    if (adopting := self._adopting[lever]) is not None:
-                        found &= np.take(adopting[1], decided.holding[adopting[0]])
-                    supporting |= found
+                    supporting[lever] = supporting.get(lever, self._set.type(0)) | inputs & np.take(where, held)
                 columns.append(keys)
             told += here
-        if not columns:
-            return Explained(Ragged(np.zeros(len(reason), np.int32), np.zeros(0, np.uint8)), supporting)
-        counts, values = sort_rows(columns)
-        return Explained(Ragged(counts, np.take(self._code_of, values & ((1 << self._bits) - 1))), supporting)
+        return Explained(self._listed(columns, len(reason)), self._adopted(supporting, decided, len(reason)))
+
+    def _adopted(self, supporting: dict[str, Column], decided: Decided, count: int) -> Column:
+        """Return the inputs that support a lever, where it is adopted."""
+        adopted = np.zeros(count, self._set)
+        for lever, inputs in supporting.items():
+            if (adopting := self._adopting[lever]) is None:
+                adopted |= inputs
+            else:
+                table, where = adopting
+                adopted |= inputs & np.take(where, decided.holding[table])
+        return adopted
+
+    def _listed(self, keys: list[Column], count: int) -> Ragged:
+        """Return the codes in their order."""
+        if not keys:
+            return Ragged(np.zeros(count, np.int32), np.zeros(0, np.uint8))
+        counts, values = sort_rows(keys)
+        return Ragged(counts, np.take(self._code_of, values & ((1 << self._bits) - 1)))
 
     def _rest(self, rules: Sequence[FiredRule | None]) -> _Resting:
         """Compile what some rules rest on."""
@@ -235,10 +257,11 @@ class Rationale:
                 named[entry] |= self._set.type(1 << self._policy.positions[slot.name])
             if code.effect == "supports":
                 supports.setdefault(code.lever, np.zeros(len(told), self._set))[entry] = self._all
-        rules = [mention[0] if mention else None for mention in told]
-        return _Mentions(keys, codes, self._rest(rules), named, list(supports.items()))
+        resting = self._rest([mention[0] if mention else None for mention in told])
+        rests = resting.inputs[codes < len(self.codes)].all()
+        return _Mentions(keys, codes, resting, None if rests else named, list(supports.items()))
 
-    def _adopted(self, kernel: Kernel) -> Iterable[tuple[str, tuple[int, Column] | None]]:
+    def _levers(self, kernel: Kernel) -> Iterable[tuple[str, tuple[int, Column] | None]]:
         """Yield, per lever, the table that decides whether it is adopted, and all inputs per entry where it is."""
         for name, lever in self._policy.document.levers.items():
             if lever.table is None:

@@ -35,7 +35,7 @@ def sort_rows(columns: list[Column]) -> Ragged:
         columns[one] = lower
     rows = np.stack(columns, axis=1)
     given = rows != np.iinfo(rows.dtype).max
-    return Ragged(given.sum(axis=1, dtype=np.int32), rows[given])
+    return Ragged(given.sum(axis=1, dtype=np.int32), np.take(rows, np.flatnonzero(given)))  # faster than a mask
 
 
 @cache
