@@ -4,23 +4,24 @@ from itertools import islice, product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import generators
 from portfolios import NEWEST, Columns, advisor, codes, disagreements
-from trivium.policy import compile_policy
+from trivium.policy import compile_policy, prove
 from trivium.portfolio.kernel import CHUNK
 
 
 SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(2, 18))]
 
 
-@given(generators.documents(), st.sampled_from((None, 0)))
+@given(generators.live_documents(), st.sampled_from((None, 0)))
 def test_random_policies_say_the_same_of_every_pattern_of_known_and_unknown_inputs(
     document: generators.Part, entries: int | None
 ) -> None:
     policy = compile_policy(generators.text(document))
+    assume(not any(problem.code == "unmeasured-differs" for problem in prove(policy)))  # as no policy does that loads
     patterns = list(islice(product(*(range(len(field.bands) + 1) for field in policy.inputs)), 2000))
     columns = [np.array(column, np.uint8) for column in zip(*patterns, strict=True)]
     assert list(islice(disagreements(Columns(policy, entries), columns), 1)) == []

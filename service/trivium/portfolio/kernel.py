@@ -92,16 +92,16 @@ class Kernel:
         for table in self.tables:
             held = table.lookup([variables[position] for position in table.reads])
             holding.append(held)
-            variables.append(np.take(table.outcomes, held))
-        return Decided(np.take(self._strategies, variables[-1]), tuple(holding), self.completion(codes))
+            variables.append(table.outcomes.take(held))
+        return Decided(self._strategies.take(variables[-1]), tuple(holding), self.completion(codes))
 
     def fired(self, decided: Decided) -> tuple[Column, ...]:
         """Return, per table, the position of the rule that fires in every row."""
-        return tuple([np.take(one.rules, held) for one, held in zip(self.tables, decided.holding, strict=True)])
+        return tuple([one.rules.take(held) for one, held in zip(self.tables, decided.holding, strict=True)])
 
     def settled(self, strategies: Column) -> Column:
         """Return, per row, the index in `masks` of its strategy alone."""
-        return np.take(self._alone, strategies)
+        return self._alone.take(strategies)
 
     @cached_property
     def reachable(self) -> tuple[tuple[int, ...], ...]:

@@ -7,7 +7,7 @@ than the diagram itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -90,7 +90,7 @@ class Lookup:
             return np.full(len(columns[0]), -1 - self._root, np.uint8)
         state: Any = 0
         for stage in self._stages:
-            state = np.take(stage.table, stage.mixed(columns, state))
+            state = stage.table.take(stage.mixed(columns, state))
         return state  # type: ignore[no-any-return]  # a column, after the first stage
 
     def vary(self, columns: Sequence[Column]) -> Variation:
@@ -111,6 +111,9 @@ class Variation(Protocol):
     codes: list[Column]
     leaves: Column
 
+    def answers(self, level: int, codes: Iterable[int], rows: Column) -> Iterator[Column]:
+        """Yield the leaves that some rows would have with each of some codes at a level."""
+
     def change(self, level: int, code: int) -> Column:
         """Return the leaf that every row would have with another code at a level."""
 
@@ -127,9 +130,26 @@ class _Staged:
         self._mixed = [stage.mixed(columns, 0) for stage in stages]
         self._states: list[Column] = [np.zeros(len(columns[0]), np.uint8)]
         for stage, mixed in zip(stages, self._mixed, strict=True):
-            self._states.append(np.take(stage.table, np.add(mixed, self._states[-1], dtype=stage.index)))
+            self._states.append(stage.table.take(np.add(mixed, self._states[-1], dtype=stage.index)))
         self.leaves = self._states[-1]
         self._tried: tuple[int, int, list[Column]] = (0, 0, [])
+
+    def answers(self, level: int, codes: Iterable[int], rows: Column) -> Iterator[Column]:
+        """See `Variation`."""
+        first, stride = self._strides.get(level, (len(self._stages), 0))
+        begins = self._states[first].take(rows)
+        mixed = [self._mixed[at].take(rows) for at in range(first, len(self._stages))]
+        if mixed:
+            kind = self._stages[first].index
+            mixed[0] += begins  # and less what the present code counts: unsigned numbers wrap around
+            mixed[0] -= np.multiply(self.codes[level].take(rows), stride, dtype=kind)
+        for code in codes:
+            state = begins
+            for at, index in enumerate(mixed):
+                stage = self._stages[first + at]
+                moved = stage.index.type(code * stride) if at == 0 else state
+                state = stage.table.take(np.add(index, moved, dtype=stage.index))
+            yield state
 
     def change(self, level: int, code: int) -> Column:
         """See `Variation`."""
@@ -140,7 +160,7 @@ class _Staged:
             index = np.add(self._mixed[at], states[-1], dtype=stage.index)
             if at == first:
                 np.add(index, self._moved(level, code), out=index)
-            states.append(np.take(stage.table, index))
+            states.append(stage.table.take(index))
         self._tried = level, code, states
         return states[-1]
 
@@ -171,6 +191,13 @@ class _Recomputed:
         self.leaves = lookup(columns)
         self._lookup = lookup
         self._tried: tuple[int, int, Column] = (0, 0, self.leaves)
+
+    def answers(self, level: int, codes: Iterable[int], rows: Column) -> Iterator[Column]:
+        """See `Variation`."""
+        columns = [column.take(rows) for column in self.codes]
+        for code in codes:
+            columns[level] = np.full(len(rows), code, np.uint8)
+            yield self._lookup(columns)
 
     def change(self, level: int, code: int) -> Column:
         """See `Variation`."""

@@ -38,8 +38,8 @@ LISTED = 1 << 10
 MOST_NODES = 4096
 """Most nodes of a policy's diagram that entropies are worked out on."""
 
-ROOM = 1 << 19
-"""Most doubles of the distributions of all nodes for some rows: 4 MB."""
+ROOM = 1 << 18
+"""Most doubles of the distributions of all nodes for some rows: 2 MB."""
 
 REMEMBERED = 1 << 16
 """Most exact answers to keep."""
@@ -73,23 +73,24 @@ class FirstQuestion:
             decided: what the kernel says of them.
         """
         first = np.full(len(decided.strategy), len(codes), np.uint8)
-        rows = np.flatnonzero(np.take(self._kernel.several, decided.reachable))
+        rows = np.flatnonzero(self._kernel.several.take(decided.reachable))
         if len(rows):
-            few = [np.take(column, rows) for column in codes]
-            first[rows] = self._first(few, np.take(self._sizes, np.take(decided.reachable, rows)))
+            few = [column.take(rows) for column in codes]
+            first[rows] = self._first(few, np.take(self._sizes, decided.reachable.take(rows)))
         return first
 
     def _first(self, codes: list[Column], reachable: Column) -> Column:
         """Return the first question of rows that all have one."""
-        unknown = np.array([column == code for column, code in zip(codes, self._kernel.unknown, strict=True)])
         varied = self._kernel.completion.vary(codes)
-        worth = np.array([self._strategies(varied, position) for position in range(len(codes))])
-        worth += ~unknown * NEVER
+        worth = np.full((len(codes), len(reachable)), NEVER)
+        for position, (column, unknown) in enumerate(zip(codes, self._kernel.unknown, strict=True)):
+            rows = np.flatnonzero(column == unknown)
+            worth[position][rows] = self._strategies(varied, position, rows)
         alone = worth == DIGITS  # each of its answers settles the strategy, so nothing else matters
         pointless = len(self._kernel.policy.strategies) * DIGITS
         for position, rows in self._pointless(codes):
             worth[position] += rows * (2 * pointless)
-        worth *= ~alone
+        worth[alone] = 0
         least = worth.min(axis=0)
         tied = worth == least
         first: Column = tied.argmax(axis=0).astype(np.uint8)
@@ -98,7 +99,7 @@ class FirstQuestion:
         telling = least < np.rint(reachable * DIGITS)
         rows = np.flatnonzero(((tied.sum(axis=0) > 1) | ~telling) & ~doubtful)
         if len(rows) and self._spread.fits:
-            expected, now = self._entropies(np.array(codes)[:, rows], tied[:, rows])
+            expected, now = self._entropies(np.array([column[rows] for column in codes]), tied[:, rows])
             doubtful[rows] = _doubtful(expected).any(axis=0) | _doubtful(now)
             expected = np.rint(expected)
             first[rows] = expected.argmin(axis=0)
@@ -109,13 +110,15 @@ class FirstQuestion:
             first[row] = self._exact(tuple([int(column[row]) for column in codes]))
         return first
 
-    def _strategies(self, varied: Variation, position: int) -> Doubles:
+    def _strategies(self, varied: Variation, position: int, rows: Column) -> Doubles:
         """Return the expected number of strategies after an answer, in units of the last digit."""
-        total: Column = np.zeros(len(varied.leaves), np.int64)
-        for band, weight in self._weights[position]:
-            total += np.take(self._sizes * weight, varied.change(position, band))
+        total: Column = np.zeros(len(rows), np.int64)
+        weights = [weight for _, weight in self._weights[position]]
+        answers = varied.answers(position, self._kernel.policy.inputs[position].stated, rows)
+        for weight, leaves in zip(weights, answers, strict=True):
+            total += (self._sizes * weight).take(leaves)
         if (expected := self._expected[position]) is not None:
-            return np.take(expected, total)
+            return expected.take(total)
         distinct, places = np.unique(total, return_inverse=True)
         return np.take(_rounded(distinct.tolist(), self._likely[position]), places)
 
@@ -148,7 +151,7 @@ class FirstQuestion:
                 for other, bands in field.asked_when:
                     sensible = np.zeros(self._kernel.unknown[other] + 1, bool)
                     sensible[[*bands, self._kernel.unknown[other]]] = True
-                    rows |= ~np.take(sensible, codes[other])
+                    rows |= ~sensible.take(codes[other])
                 yield position, rows
 
     def _ask(self, codes: tuple[int, ...]) -> int:

@@ -35,19 +35,20 @@ def sufficient_reasons(kernel: Kernel, codes: Sequence[Column], decided: Decided
     wanted = kernel.settled(decided.strategy)
     rows = np.flatnonzero(decided.reachable != wanted)
     if len(rows):  # elsewhere, nothing that is unknown matters
-        for position, column in enumerate(_without_unknown(kernel, codes, rows, np.take(wanted, rows))):
+        for position, column in enumerate(_without_unknown(kernel, codes, rows, wanted.take(rows))):
             patterns[position] = patterns[position].copy()
             patterns[position][rows] = column
     varied = kernel.completion.vary(patterns)
     for position in policy.completion.telling:
-        varied.keep(varied.change(position, kernel.unknown[position]) == wanted)
+        unknown = kernel.unknown[position]
+        varied.keep((varied.change(position, unknown) == wanted) & (codes[position] != unknown))
     reason: Column = unknown_inputs(kernel, varied.codes) ^ set_type(policy).type((1 << len(codes)) - 1)
     return reason
 
 
 def _without_unknown(kernel: Kernel, codes: Sequence[Column], rows: Column, wanted: Column) -> list[Column]:
     """Return the codes of some rows with every unknown input that matters replaced by what is assumed of it."""
-    codes = [np.take(column, rows) for column in codes]
+    codes = [column.take(rows) for column in codes]
     unknown = [column == code for column, code in zip(codes, kernel.unknown, strict=True)]
     assumed = [np.uint8(field.assumed) for field in kernel.policy.inputs]
     varied = kernel.completion.vary([select(*one) for one in zip(unknown, assumed, codes, strict=True)])
@@ -96,9 +97,9 @@ class _Resting(NamedTuple):
 
     def of(self, held: Column, fired: Sequence[Column]) -> Column:
         """Return the inputs that the rule of every row rests on, given what the rules of earlier tables rest on."""
-        found = np.take(self.inputs, held)
+        found = self.inputs.take(held)
         for table, named in self.tables:
-            found |= np.take(named, held) & fired[table]
+            found |= named.take(held) & fired[table]
         return found
 
 
@@ -178,21 +179,21 @@ class Rationale:
             resting.append(self._fired[table].of(held, resting))
             here = []
             for mentions in self._mentions[table]:
-                keys = np.take(mentions.keys, held)
+                keys = mentions.keys.take(held)
                 inputs = mentions.resting.of(held, resting)
                 if mentions.named is not None:
-                    inputs = select(inputs == 0, np.take(mentions.named, held), inputs)
+                    inputs = select(inputs == 0, mentions.named.take(held), inputs)
                 keys |= np.multiply(inputs & reason == 0, kind(8 << self._bits))
                 keys |= np.multiply(inputs & unknown != 0, kind(1 << self._bits))
                 if self._again:
-                    codes = np.take(mentions.codes, held)
+                    codes = mentions.codes.take(held)
                     for earlier in told:
                         known = (codes == earlier) & (codes < len(self.codes))
                         keys = select(known, kind(np.iinfo(kind).max), keys)
                         inputs = select(known, self._set.type(0), inputs)
                     here.append(codes)
                 for lever, where in mentions.supports:
-                    supporting[lever] = supporting.get(lever, self._set.type(0)) | inputs & np.take(where, held)
+                    supporting[lever] = supporting.get(lever, self._set.type(0)) | inputs & where.take(held)
                 columns.append(keys)
             told += here
         return Explained(self._listed(columns, len(reason)), self._adopted(supporting, decided, len(reason)))
@@ -205,7 +206,7 @@ class Rationale:
                 adopted |= inputs
             else:
                 table, where = adopting
-                adopted |= inputs & np.take(where, decided.holding[table])
+                adopted |= inputs & where.take(decided.holding[table])
         return adopted
 
     def _listed(self, keys: list[Column], count: int) -> Ragged:
@@ -271,4 +272,4 @@ class Rationale:
             labels = kernel.policy.tables[at].outcomes
             verdicts = [(lever.verdicts or {}).get(label, label) for label in labels]
             adopting = np.array([self._all if verdict == "adopt" else 0 for verdict in verdicts], self._set)
-            yield name, (at, np.take(adopting, kernel.tables[at].outcomes))
+            yield name, (at, adopting.take(kernel.tables[at].outcomes))

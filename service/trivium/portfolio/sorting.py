@@ -29,13 +29,20 @@ def sort_rows(columns: list[Column]) -> Ragged:
     Args:
         columns: one entry of every row each, all of one unsigned type; they are overwritten.
     """
+    most = np.iinfo(columns[0].dtype).max
+    counts = np.zeros(len(columns[0]), np.int32)
+    for column in columns:
+        counts += column != most
     for one, other in comparisons(len(columns)):
         lower = np.minimum(columns[one], columns[other])
         np.maximum(columns[one], columns[other], out=columns[other])
         columns[one] = lower
-    rows = np.stack(columns, axis=1)
-    given = rows != np.iinfo(rows.dtype).max
-    return Ragged(given.sum(axis=1, dtype=np.int32), np.take(rows, np.flatnonzero(given)))  # faster than a mask
+    ends = np.cumsum(counts)
+    values = np.empty((ends[-1] if len(ends) else 0) + len(columns), columns[0].dtype)
+    # What is written beyond the end of a list is overwritten by the next lists, whose places come later.
+    for at in reversed(range(counts.max(initial=0))):
+        values[ends - counts + at] = columns[at]
+    return Ragged(counts, values[: len(values) - len(columns)])
 
 
 @cache
