@@ -9,19 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import groupby
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from trivium.policy import Policy, unknowns
-from trivium.policy.engine.diagram import leaf_value
+from trivium.policy import unknowns
+from trivium.portfolio.entropy import Entropy
 from trivium.portfolio.kernel import Decided, Kernel
 from trivium.portfolio.lookup import Column, Variation
+from trivium.portfolio.values import Doubles
 
-
-Doubles = NDArray[np.float64]
 
 DIGITS = 1e9
 """The engine rounds to nine digits, so that what is equal but for rounding ties."""
@@ -34,12 +31,6 @@ SURE = 1e-3
 
 LISTED = 1 << 10
 """Sum of the weights of an input's bands below which all expected numbers are worked out once."""
-
-MOST_NODES = 4096
-"""Most nodes of a policy's diagram that entropies are worked out on."""
-
-ROOM = 1 << 18
-"""Most doubles of the distributions of all nodes for some rows: 2 MB."""
 
 REMEMBERED = 1 << 16
 """Most exact answers to keep."""
@@ -56,7 +47,7 @@ class FirstQuestion:
         policy = kernel.policy
         self._kernel = kernel
         self._sizes = np.array([mask.bit_count() for mask in kernel.masks])
-        self._spread = _Spread(policy)
+        self._entropy = Entropy(policy)
         self._weights = [[(band, field.weights[band]) for band in field.stated] for field in policy.inputs]
         self._likely = [sum(weight for _, weight in one) for one in self._weights]
         self._expected = [
@@ -98,8 +89,9 @@ class FirstQuestion:
         # An answer that leaves all strategies open may be one that nothing depends on; only its entropy can tell.
         telling = least < np.rint(reachable * DIGITS)
         rows = np.flatnonzero(((tied.sum(axis=0) > 1) | ~telling) & ~doubtful)
-        if len(rows) and self._spread.fits:
-            expected, now = self._entropies(np.array([column[rows] for column in codes]), tied[:, rows])
+        if len(rows) and self._entropy.fits:
+            few = np.array([column.take(rows) for column in codes])
+            expected, now = (bits * DIGITS for bits in self._entropy.expected(few, tied[:, rows]))
             doubtful[rows] = _doubtful(expected).any(axis=0) | _doubtful(now)
             expected = np.rint(expected)
             first[rows] = expected.argmin(axis=0)
@@ -121,27 +113,6 @@ class FirstQuestion:
             return expected.take(total)
         distinct, places = np.unique(total, return_inverse=True)
         return np.take(_rounded(distinct.tolist(), self._likely[position]), places)
-
-    def _entropies(self, codes: Column, tied: Column) -> tuple[Doubles, Doubles]:
-        """Return the expected entropy after each answer, infinite for inputs that are not tied, and that of now."""
-        asked = [(at, rows) for at, some in enumerate(tied) if len(rows := np.flatnonzero(some))]
-        answered = [np.arange(tied.shape[1]), *(rows for at, rows in asked for _ in self._weights[at])]
-        rows = np.concatenate(answered)
-        copies = codes.take(rows, axis=1)
-        end = tied.shape[1]
-        for at, some in asked:
-            for band, _ in self._weights[at]:
-                copies[at, end : end + len(some)] = band
-                end += len(some)
-        found = self._spread.entropies(copies)
-        expected = np.full(tied.shape, np.inf)
-        end = tied.shape[1]
-        for at, some in asked:
-            expected[at, some] = 0
-            for _, weight in self._weights[at]:
-                expected[at, some] += found[end : end + len(some)] * (weight / self._likely[at])
-                end += len(some)
-        return expected, found[: tied.shape[1]]
 
     def _pointless(self, codes: list[Column]) -> Any:
         """Yield the inputs that are not always worth asking for, each with the rows in which it is pointless."""
@@ -173,56 +144,3 @@ def _doubtful(values: Doubles) -> Column:
     """Say of which values, in units of the last digit, the rounding cannot be told on doubles."""
     finite = np.where(np.isfinite(values), values, 0.0)
     return np.abs(finite - np.floor(finite) - 0.5) < SURE
-
-
-class _Spread:
-    """Works out, on doubles, how likely each strategy is: one pass up the policy's diagram, level by level.
-
-    Bands of an unknown input are as likely as the policy says; inputs that a path skips do not change anything.
-    """
-
-    def __init__(self, policy: Policy) -> None:
-        diagram, strategies = policy.diagrams, len(policy.strategies)
-        nodes = sorted(diagram.nodes(policy.root), key=lambda node: -diagram.levels[node])
-        places = {node: strategies + at for at, node in enumerate(nodes)}
-
-        def place(root: int) -> int:
-            return places[root] if root >= 0 else leaf_value(root)
-
-        self.fits = len(nodes) <= MOST_NODES
-        self._root, self._size, self._strategies = place(policy.root), strategies + len(nodes), strategies
-        self._levels = [
-            (level, np.array([[place(child) for child in diagram.children[node]] for node in group]).T)
-            for level, group in groupby(nodes, lambda node: diagram.levels[node])
-        ]
-        self._likely = []
-        for field in policy.inputs:
-            weights = np.array(field.weights, float)
-            self._likely.append(np.column_stack([np.eye(len(weights)), weights / weights.sum()]))
-
-    def entropies(self, codes: Column) -> Doubles:
-        """Return the entropy of the strategies per row, in units of the last digit.
-
-        Args:
-            codes: per input the code of every row.
-        """
-        found = np.zeros(codes.shape[1])
-        step = max(1, ROOM // (self._size * self._strategies))
-        for start in range(0, len(found), step):
-            spread = np.maximum(self._spread(codes[:, start : start + step]), np.finfo(float).tiny)
-            found[start : start + step] = (spread * np.log2(spread)).sum(axis=0) * -DIGITS
-        return found
-
-    def _spread(self, codes: Column) -> Doubles:
-        """Return how likely each strategy is, per strategy and row."""
-        spread = np.zeros((self._size, self._strategies, codes.shape[1]))
-        spread[: self._strategies] = np.eye(self._strategies)[:, :, None]
-        first = self._strategies
-        for level, children in self._levels:
-            likely = self._likely[level].take(codes[level], axis=1)
-            here = spread[first : first + children.shape[1]]
-            for band, below in enumerate(children):
-                here += likely[band] * spread[below]
-            first += children.shape[1]
-        root: Doubles = spread[self._root]
-        return root
