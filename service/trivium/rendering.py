@@ -23,6 +23,9 @@ from trivium.recommendation import PolicyReference, Recommendation, View, encode
 TEMPLATES = 1024
 """Answers kept per policy, all views together."""
 
+QUICK_NODES = 20_000
+"""Nodes of a completion diagram up to which an answer takes milliseconds at most; those that ship have half of it."""
+
 
 class Outcome(msgspec.Struct, frozen=True, eq=False):
     """What logs and metrics tell of a decision; one object for all that are alike, so that counting them is quick.
@@ -61,10 +64,14 @@ class Renderer:
 
     Args:
         advisor: what recommends.
+
+    Attributes:
+        slow: whether a new cell of the policy may take so long that no event loop should wait for it.
     """
 
     def __init__(self, advisor: Advisor) -> None:
         self.advisor = advisor
+        self.slow = len(advisor.policy.completion.diagram.children) > QUICK_NODES
         self._template = lru_cache(maxsize=TEMPLATES)(self._make_template)
 
     def json(self, profile: Profile, view: View = "standard") -> tuple[bytes, Advice]:

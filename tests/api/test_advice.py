@@ -4,9 +4,10 @@ import datetime as dt
 import os
 import subprocess
 import sys
+import threading
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import msgspec
@@ -17,7 +18,9 @@ from hypothesis import strategies as st
 import trivium
 from api import serving
 from api.serving import JSON, Inside, Live, problem
+from trivium import Advisor, Profile, rendering
 from trivium.api.openapi.examples import INDEED, SUPPORT
+from trivium.economics import Economics
 from trivium.recommendation import View, encode
 
 
@@ -197,3 +200,31 @@ def test_a_batch_of_the_largest_size_is_answered(service: Inside) -> None:
     body = {"profiles": [{"requests_per_day": number} for number in range(1000)]}
     assert service.client.post("/recommend/batch?view=brief", json=body).json()["summary"]["succeeded"] == 1000
     problem(service.client.post("/recommend/batch", json={"profiles": [{}] * 1001}), 413, "too_large")
+
+
+class Noting(Advisor):
+    """Notes in which thread it works."""
+
+    threads: ClassVar[list[threading.Thread]] = []
+
+    def assess(self, profile: Profile) -> Economics | None:
+        self.threads.append(threading.current_thread())
+        return super().assess(profile)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/markdown", "text/html"])
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_policy_whose_answers_may_take_long_does_not_hold_up_the_event_loop(
+    service: Inside, accept: str, slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "QUICK_NODES", 0 if slow else 1_000_000)
+    headers = {"Accept": accept}
+    with serving.inside() as served:
+        policies = served.app.state.services.policies
+        version = policies.default.policy.version
+        policies.renderers[version] = rendering.Renderer(Noting(policies.registry.default))
+        monkeypatch.setattr(Noting, "threads", [])
+        answer = served.client.post("/recommend", json=SUPPORT, headers=headers)
+        in_pool = {thread.name.startswith("asyncio_") for thread in Noting.threads}
+    assert in_pool == {slow}
+    assert answer.content == service.client.post("/recommend", json=SUPPORT, headers=headers).content

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import Any
 
 from litestar import Request, post
@@ -16,7 +18,8 @@ from trivium.api.routes.parameters import PolicyParameter, ViewParameter
 from trivium.api.services import read_request, services_of
 from trivium.catalog import PolicySet
 from trivium.profile import Profile, make_profile, parse_profile
-from trivium.recommendation import BriefRecommendation, Recommendation
+from trivium.recommendation import BriefRecommendation, Recommendation, View
+from trivium.rendering import Advice, Renderer
 
 
 ANSWER = OneOf("Answer", (Recommendation, BriefRecommendation))
@@ -63,6 +66,15 @@ async def read_profile(request: Request[Any, Any, Any]) -> Profile:
     return parse_profile(await read_request(request))
 
 
+def _answer(renderer: Renderer, profile: Profile, media_type: str, view: View) -> tuple[bytes, Advice]:
+    match media_type:
+        case "text/markdown":
+            return renderer.markdown(profile)
+        case "text/html":
+            return renderer.html(profile)
+    return renderer.json(profile, view)
+
+
 @post("/recommend", **describes(RECOMMEND))
 async def recommend(
     request: Request[Any, Any, Any], policy: PolicyParameter = None, view: ViewParameter = "standard"
@@ -70,15 +82,10 @@ async def recommend(
     """Recommend a strategy for one use case."""
     renderer = services_of(request).policies.renderer(policy)
     profile = await read_profile(request)
-    match chosen_media_type(request):
-        case "text/markdown":
-            body, advice = renderer.markdown(profile)
-            media_type = f"{MARKDOWN}; charset=utf-8"
-        case "text/html":
-            body, advice = renderer.html(profile)
-            media_type = f"{HTML}; charset=utf-8"
-        case _:
-            body, advice = renderer.json(profile, view)
-            media_type = JSON
+    media_type = chosen_media_type(request)
+    answer = partial(_answer, renderer, profile, media_type, view)
+    body, advice = await asyncio.to_thread(answer) if renderer.slow else answer()
+    if media_type != JSON:
+        media_type = f"{media_type}; charset=utf-8"
     request.scope["state"]["advice"] = advice
     return BytesResponse(body, media_type, decision_headers(renderer.advisor))
