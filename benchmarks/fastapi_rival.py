@@ -33,12 +33,16 @@ class ProfileIn(BaseModel):
     latency_need: Literal["relaxed", "interactive", "tight"] | None = None
     domain_specialization: Literal["general", "specialized", "highly_specialized"] | None = None
     base_model_underperforms: Flag | None = None
+    shortfall_with_knowledge: Flag | None = None
+    failure_kind: Literal["facts", "format_syntax", "style", "judgement"] | None = None
+    answers_checkable: Flag | None = None
     labeled_examples: Count | None = None
-    example_quality: Literal["unreviewed", "mixed", "expert_reviewed"] | None = None
+    example_quality: Literal["unreviewed", "mixed", "machine_verified", "expert_reviewed"] | None = None
     can_label_more: Flag | None = None
     has_evaluation_set: Flag | None = None
     knowledge_need: Literal["none", "stable_facts", "changing_facts"] | None = None
     knowledge_tokens: Count | None = None
+    knowledge_public: Flag | None = None
     citations_required: Flag | None = None
     restricted_knowledge: Flag | None = None
     prompt_maturity: Literal["none", "basic", "structured", "exhausted"] | None = None
@@ -46,6 +50,8 @@ class ProfileIn(BaseModel):
     output_strictness: Literal["free", "style", "format"] | None = None
     primary_goal: Literal["quality", "cost", "latency", "style", "facts", "fewer_hallucinations"] | None = None
     fine_tuning_available: Flag | None = None
+    must_self_host: Flag | None = None
+    model_size: Literal["small", "large"] | None = None
     requirements_change: Literal["rarely", "monthly", "weekly"] | None = None
 
 

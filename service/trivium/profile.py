@@ -24,13 +24,17 @@ LatencyNeed = Annotated[Literal["relaxed", "interactive", "tight"], Meta(title="
 DomainSpecialization = Annotated[
     Literal["general", "specialized", "highly_specialized"], Meta(title="DomainSpecialization")
 ]
-ExampleQuality = Annotated[Literal["unreviewed", "mixed", "expert_reviewed"], Meta(title="ExampleQuality")]
+ExampleQuality = Annotated[
+    Literal["unreviewed", "mixed", "machine_verified", "expert_reviewed"], Meta(title="ExampleQuality")
+]
 KnowledgeNeed = Annotated[Literal["none", "stable_facts", "changing_facts"], Meta(title="KnowledgeNeed")]
 PromptMaturity = Annotated[Literal["none", "basic", "structured", "exhausted"], Meta(title="PromptMaturity")]
 OutputStrictness = Annotated[Literal["free", "style", "format"], Meta(title="OutputStrictness")]
 PrimaryGoal = Annotated[
     Literal["quality", "cost", "latency", "style", "facts", "fewer_hallucinations"], Meta(title="PrimaryGoal")
 ]
+FailureKind = Annotated[Literal["facts", "format_syntax", "style", "judgement"], Meta(title="FailureKind")]
+ModelSize = Annotated[Literal["small", "large"], Meta(title="ModelSize")]
 RequirementsChange = Annotated[Literal["rarely", "monthly", "weekly"], Meta(title="RequirementsChange")]
 
 
@@ -53,6 +57,13 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     base_model_underperforms: Annotated[
         bool | None, Meta(description="Measured, with a good prompt: the base model falls short.")
     ] = None
+    shortfall_with_knowledge: Annotated[
+        bool | None, Meta(description="Measured, with the facts that it needs in the prompt: the model falls short.")
+    ] = None
+    failure_kind: Annotated[FailureKind | None, Meta(description="What most failures are, after sorting fifty.")] = None
+    answers_checkable: Annotated[
+        bool | None, Meta(description="A program can tell a right answer from a wrong one.")
+    ] = None
     labeled_examples: Annotated[Count | None, Meta(description="Pairs of an input and the exact output wanted.")] = None
     example_quality: Annotated[ExampleQuality | None, Meta(description="Who has checked the examples.")] = None
     can_label_more: Annotated[
@@ -66,6 +77,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         Meta(description="Facts from documents that answers need."),
     ] = None
     knowledge_tokens: Annotated[Count | None, Meta(description="Size of that knowledge in tokens.")] = None
+    knowledge_public: Annotated[
+        bool | None, Meta(description="That knowledge is public, so a model may have learned it.")
+    ] = None
     citations_required: Annotated[bool | None, Meta(description="Answers must cite their sources.")] = None
     restricted_knowledge: Annotated[bool | None, Meta(description="Access rights on the knowledge differ by user.")] = (
         None
@@ -86,6 +100,10 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     fine_tuning_available: Annotated[
         bool | None, Meta(description="The provider offers it, or weights are at hand.")
     ] = None
+    must_self_host: Annotated[bool | None, Meta(description="The model has to run on own premises or on a device.")] = (
+        None
+    )
+    model_size: Annotated[ModelSize | None, Meta(description="Size of the model to be used.")] = None
     requirements_change: Annotated[RequirementsChange | None, Meta(description="How often requirements change.")] = None
     costs: Annotated[Costs | None, Meta(description="What running and tuning cost, to have the payback computed.")] = (
         None
@@ -97,9 +115,13 @@ NUMBERS = ("requests_per_day", "labeled_examples", "knowledge_tokens", "prompt_t
 COUNTS = ("labeled_examples", "knowledge_tokens", "prompt_tokens")
 
 
-def _field(kind: Any) -> Field:
+READ_AS = {"example_quality": {"machine_verified": "mixed"}}
+"""Per field, choices that were added later: what a policy reads them as that has no band for them."""
+
+
+def _field(name: str, kind: Any) -> Field:
     if choices := allowed(kind):
-        return Field("choice", choices)
+        return Field("choice", choices, read_as=READ_AS.get(name, {}))
     return Field("flag") if base_type(kind) is bool else Field("number", maximum=MOST)
 
 
@@ -111,7 +133,9 @@ DERIVED = {PAYBACK: ("costs", "requests_per_day", "prompt_tokens", "labeled_exam
 
 VOCABULARY: Vocabulary = {
     **{
-        field.name: _field(field.type) for field in msgspec.structs.fields(Profile) if field.name not in {"id", "costs"}
+        field.name: _field(field.name, field.type)
+        for field in msgspec.structs.fields(Profile)
+        if field.name not in {"id", "costs"}
     },
     PAYBACK: Field("choice", ("fast", "acceptable", "slow", "never"), derived_from="costs"),
 }

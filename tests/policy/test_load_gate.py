@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 import trivium
-from trivium.policy import Field, PolicyError, Problem, compile_policy, load_policy
+from trivium.policy import Field, PolicyError, Problem, compile_policy, diff, load_policy
 from trivium.policy.engine.diagram import LIMITS
 from trivium.policy.engine.tables import ENTRY_LIMIT
 from trivium.policy.language import limits
@@ -577,6 +577,36 @@ def test_a_policy_that_grows_beyond_a_limit_is_refused_instead_of_compiled(table
     assert problem.code == "too-large"
     assert f"more than {limit}" in problem.message
     assert text.split("\n")[problem.line - 1].startswith("tables")
+
+
+LATER = VOCABULARY | {"weather": Field("choice", ("dry", "wet", "snow"), read_as={"snow": "wet"})}
+"""The same fields, after `snow` was added."""
+
+
+def test_a_policy_without_a_band_for_a_choice_added_later_reads_it_as_another() -> None:
+    policy = load_policy(GOOD, "commute.yaml", LATER)
+    wet, snow = (policy.read_profile({"weather": weather}) for weather in ("wet", "snow"))
+    assert wet == snow
+
+
+def test_a_policy_may_have_a_band_for_a_choice_added_later() -> None:
+    text = GOOD.replace("[dry, wet]", "[dry, wet, snow]").replace(
+        "wet: rain is falling}", "wet: rain is falling, snow: snow is falling}"
+    )
+    policy = load_policy(text, "commute.yaml", LATER)
+    assert policy.read_profile({"weather": "snow"}) != policy.read_profile({"weather": "wet"})
+    older = load_policy(GOOD.replace("1.0.0", "0.9.0"), "older.yaml", LATER)
+    assert diff(older, policy).cells == 3 * 4 * 2  # every weather, the unmeasured one included, is compared
+
+
+def test_a_choice_that_was_there_from_the_beginning_is_needed() -> None:
+    text = (
+        GOOD.replace("[dry, wet]", "[dry, snow]")
+        .replace("wet: rain", "snow: rain")
+        .replace("weather: wet", "weather: snow")
+    )
+    with pytest.raises(PolicyError, match="must cover exactly: dry, wet"):
+        load_policy(text, "commute.yaml", LATER)
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])

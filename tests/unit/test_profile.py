@@ -18,7 +18,7 @@ from trivium import Advisor, InvalidInputError, Profile, Registry
 from trivium.decoding import check
 from trivium.errors import FieldError
 from trivium.policy import load_directory
-from trivium.profile import COUNTS, FIELDS, MOST, VOCABULARY, canonical_json, make_profile, parse_profile
+from trivium.profile import COUNTS, FIELDS, MOST, READ_AS, VOCABULARY, canonical_json, make_profile, parse_profile
 from trivium.rendering import Renderer
 
 
@@ -224,6 +224,22 @@ def test_every_change_of_a_field_changes_the_decision_id(
     now = fields.get(name)
     value = data.draw((st.none() | good(name)).filter(lambda value: value != now))
     assert decision_id(fields) != decision_id(fields | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "later", "earlier"),
+    [(name, later, earlier) for name, values in READ_AS.items() for later, earlier in values.items()],
+)
+@given(profiles)
+def test_a_policy_reads_a_choice_that_it_does_not_know_as_an_earlier_one(
+    name: str, later: str, earlier: str, fields: dict[str, Any]
+) -> None:
+    answers = [
+        msgspec.json.decode(RENDERER.json(make_profile(fields | {name: value}))[0]) for value in (later, earlier)
+    ]
+    first, second = (answer.pop("decision_id") for answer in answers)
+    assert first != second
+    assert answers[0] == answers[1]
 
 
 def test_the_decision_id_depends_on_the_policy(tmp_path: Path) -> None:

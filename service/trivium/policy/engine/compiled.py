@@ -106,14 +106,18 @@ class Policy:
         completion: the diagram from patterns of known and unknown inputs to the strategies still reachable.
     """
 
-    def __init__(self, parsed: Parsed) -> None:
+    def __init__(self, parsed: Parsed, vocabulary: references.Vocabulary | None = None) -> None:
         document = parsed.document
         self.parsed = parsed
         self.document: Document = document
         self.digest = parsed.digest
         variables = [Variable(name, spec.bands) for name, spec in document.inputs.items()]
         positions = {variable.name: position for position, variable in enumerate(variables)}
-        self.inputs = tuple(_compile_input(name, spec, positions, variables) for name, spec in document.inputs.items())
+        later = {name: field.read_as for name, field in (vocabulary or {}).items()}
+        self.inputs = tuple(
+            _compile_input(name, spec, positions, variables, later.get(name, {}))
+            for name, spec in document.inputs.items()
+        )
         self.fixed = tuple(at for at, field in enumerate(self.inputs) if field.spec.changed_by == "fixed")
         self._numberings = tuple(field.numbering for field in self.inputs)
         self._cuts = [(at, field.cuts, field.floors) for at, field in enumerate(self.inputs) if field.cuts]
@@ -287,14 +291,17 @@ def compile_parsed(parsed: Parsed, vocabulary: references.Vocabulary | None = No
     if problems := references.check(parsed, vocabulary):
         raise PolicyError(problems)
     try:
-        return Policy(parsed)
+        return Policy(parsed, vocabulary)
     except TooLargeError as error:
         message = f"the policy does not compile into a diagram of a workable size: {error}; use fewer bands or tables"
         raise PolicyError([parsed.problem(("tables",), "too-large", message)]) from None
 
 
-def _compile_input(name: str, spec: Input, positions: Mapping[str, int], known: Sequence[Variable]) -> CompiledInput:
+def _compile_input(
+    name: str, spec: Input, positions: Mapping[str, int], known: Sequence[Variable], read_as: Mapping[str, str]
+) -> CompiledInput:
     bands = spec.bands
+    values = {value: bands.index(band) for band, value in (spec.cuts or spec.api_values).items()}
     offset = int(bands[0] == UNMEASURED)
     assumed = bands.index(spec.when_unknown)
     stated = tuple(range(offset, len(bands)))
@@ -310,7 +317,8 @@ def _compile_input(name: str, spec: Input, positions: Mapping[str, int], known: 
         floors=(-inf, *(cuts or ())),
         numbering={
             None: assumed,
-            **{value: bands.index(band) for band, value in (spec.cuts or spec.api_values).items()},
+            **{later: values[earlier] for later, earlier in read_as.items() if earlier in values},
+            **values,
         },
         weights=tuple(spec.likelihood.get(band, 1) if band != UNMEASURED else 0 for band in bands),
         needs=condition(spec.changing_needs, positions, known),

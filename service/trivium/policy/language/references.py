@@ -23,7 +23,8 @@ from trivium.policy.language.parser import Parsed, Path
 class Field(msgspec.Struct, frozen=True):
     """What a profile may state for one input: a number from `minimum` to `maximum`, a flag, or one of some choices.
 
-    `derived_from` names the field that it is computed from, where no profile states it by itself.
+    `derived_from` names the field that it is computed from, where no profile states it by itself. `read_as` maps a
+    choice that was added later to the one as which a policy reads it that has no band for it.
     """
 
     kind: Literal["number", "flag", "choice"]
@@ -31,6 +32,7 @@ class Field(msgspec.Struct, frozen=True):
     minimum: float = 0
     maximum: float = inf
     derived_from: str | None = None
+    read_as: Mapping[str, str] = {}
 
 
 Vocabulary = Mapping[str, Field]
@@ -129,8 +131,9 @@ def _profile_field(parsed: Parsed, name: str, spec: Input, vocabulary: Vocabular
     else:
         stated = set(spec.api_values.values())
         allowed = {True, False} if field.kind == "flag" else set(field.choices)
-        if stated != allowed:
-            shown = ", ".join(sorted(str(value).lower() for value in allowed))
+        needed = allowed - field.read_as.keys()
+        if not needed <= stated <= allowed:
+            shown = ", ".join(sorted(str(value).lower() for value in needed))
             yield parsed.problem((*path, "values"), "malformed", f"`{name}` must cover exactly: {shown}")
 
 

@@ -188,17 +188,14 @@ def _refine(name: str, one: CompiledInput | None, other: CompiledInput | None) -
     elif any(field.cuts is not None for field in given):
         raise ValueError(f"the versions cannot be compared: `{name}` is a number in only one of them")
     else:
-        values = [value for value in given[0].spec.api_values.values() if _stated_by_all(value, given)]
+        written = [value for field in reversed(given) for value in field.spec.api_values.values()]
+        values = [value for value in dict.fromkeys(written) if all(value in field.numbering for field in given)]
     if any(field.bands[0] == UNMEASURED for field in given):
         values.insert(0, None)
     if not values:
         raise ValueError(f"the versions cannot be compared: no value of `{name}` is known to both of them")
     bands = [None if field is None else [field.read(value) for value in values] for field in (one, other)]
     return _Refined(name, values, (bands[0], bands[1]))
-
-
-def _stated_by_all(value: Any, fields: Sequence[CompiledInput]) -> bool:
-    return all(value in field.spec.api_values.values() for field in fields)
 
 
 def _composed(policy: Policy, side: int, fields: Sequence[_Refined], space: Diagrams) -> list[Root]:
