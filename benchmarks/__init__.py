@@ -3,5 +3,5 @@
 VERSION = "1.0.0"
 """The policy that is measured in process, where zen-engine has the same tables."""
 
-NEWEST = "2.0.0"
+NEWEST = "3.0.0"
 """The policy that is measured over HTTP: the newest, which also answers by default."""

@@ -42,6 +42,7 @@ def rows() -> Iterator[Row]:
     yield from recommendations(policy)
     yield loading("1.0.0", 50)
     yield loading("2.0.0", 100)
+    yield loading("3.0.0", 150)
 
 
 def agree(policy: Policy) -> None:

@@ -17,6 +17,9 @@ import trivium
 
 Cell: TypeAlias = tuple[int, ...]
 
+LATER = {"machine_verified": "mixed"}
+"""Choices that were added later, and what a policy that does not list them reads instead."""
+
 
 class Reference:
     """A policy by brute force. Every scalar stays text, so that `no` is a word."""
@@ -50,7 +53,8 @@ class Reference:
             return self.bands[at].index(spec["when_unknown"])
         if "cuts" in spec:
             return self.stated[at][len([cut for cut in self.values[at] if float(cut) <= value]) - 1]
-        return self.stated[at][self.values[at].index(str(value).lower())]
+        word = str(value).lower()
+        return self.stated[at][self.values[at].index(word if word in self.values[at] else LATER[word])]
 
     def cells(self) -> Iterator[Cell]:
         """Yield every cell in document order, the last input fastest."""

@@ -8,7 +8,9 @@ both are taken as given where a case leaves them out.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from math import comb, sqrt
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, TypeAlias
 
 import msgspec
@@ -19,7 +21,7 @@ from trivium.profile import VOCABULARY
 
 
 BOOK = Path(__file__).resolve().parents[1] / "tests" / "casebook"
-EXPLAINED = "2.0.0"
+EXPLAINED = "3.0.0"
 """The version whose differences from the casebook have reasons."""
 
 HARD = "hard_or_borderline"
@@ -63,6 +65,22 @@ class Difference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sources: list[str]
 
 
+class Practice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A realistic profile, what a practitioner would do and why; one of several strategies where there is a tie.
+
+    Where the policy says something else, `agrees_if` is a change to the profile with which it would agree, and
+    `differs` the reason.
+    """
+
+    name: str
+    expert: list[str]
+    why: str
+    profile: Profile
+    assumed: list[str]
+    agrees_if: Profile
+    differs: str
+
+
 class Agreement(msgspec.Struct, frozen=True):
     """How many of some cases an adviser agrees with."""
 
@@ -79,6 +97,11 @@ def cases() -> list[Case]:
 def differences() -> list[Difference]:
     """Read the reasons for the differences."""
     return msgspec.json.Decoder(Difference).decode_lines((BOOK / "differences.jsonl").read_bytes())
+
+
+def practices() -> list[Practice]:
+    """Read the realistic profiles."""
+    return msgspec.json.Decoder(Practice).decode_lines((BOOK / "profiles.jsonl").read_bytes())
 
 
 def four_fields(profile: Profile) -> str:
@@ -103,6 +126,30 @@ def policies() -> dict[str, Policy]:
 def advisers() -> dict[str, Adviser]:
     """Return the rule of four fields, and every policy that ships, by name."""
     return {"four fields": four_fields, **{version: _by(version) for version in policies()}}
+
+
+def baselines() -> dict[str, Adviser]:
+    """Return what a policy has to beat: the rule of four fields, and each strategy as the answer to everything."""
+    strategies = policies()[EXPLAINED].strategies
+    return {"four fields": four_fields, **{f"always `{strategy}`": _always(strategy) for strategy in strategies}}
+
+
+def _always(strategy: str) -> Adviser:
+    return lambda _: strategy
+
+
+def wilson(hits: int, of: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the Wilson score interval of a share."""
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share, spread = hits / of, z * z / of
+    middle, half = share + spread / 2, z * sqrt(share * (1 - share) / of + spread / (4 * of))
+    return (middle - half) / (1 + spread), (middle + half) / (1 + spread)
+
+
+def mcnemar(only_one: int, only_other: int) -> float:
+    """Return the two-sided p of the exact McNemar test, from the cases in which only one of two advisers is right."""
+    pairs, fewer = only_one + only_other, min(only_one, only_other)
+    return min(1.0, 2 * sum(comb(pairs, hits) for hits in range(fewer + 1)) / (1 << pairs))
 
 
 def _by(version: str) -> Adviser:
@@ -130,7 +177,8 @@ def report() -> str:
     reach = (
         f"Some case reaches {len(reached)} of the {rules} rules of {EXPLAINED}; the others rest on their sources alone."
     )
-    return "\n".join([*_measured(book, advisers()), "", reach, "", *_explained(book)])
+    parts = [_measured(book, advisers()), _compared(book), [reach], _explained(book), _practiced()]
+    return "\n\n".join("\n".join(part) for part in parts)
 
 
 def _measured(book: list[Case], by: dict[str, Adviser]) -> Iterator[str]:
@@ -155,6 +203,44 @@ def _measured(book: list[Case], by: dict[str, Adviser]) -> Iterator[str]:
         yield row(f"{title}: strict or defensible", book, "defensible", fields)
 
 
+def _compared(book: list[Case]) -> Iterator[str]:
+    """Compare the explained version with its rivals, case by case."""
+
+    def right(adviser: Adviser, *, defensible: bool) -> list[bool]:
+        answers = [(case, adviser(case.known())) for case in book]
+        return [answer == case.outcome or (defensible and answer in case.also_defensible) for case, answer in answers]
+
+    def share(hits: list[bool]) -> str:
+        low, high = wilson(sum(hits), len(hits))
+        return f"{sum(hits)} ({low:.0%} to {high:.0%})"
+
+    def against(mine: list[bool], other: list[bool]) -> str:
+        better, worse = (sum(a > b for a, b in zip(*pair, strict=True)) for pair in ((mine, other), (other, mine)))
+        return f"{better} : {worse}, p = {mcnemar(better, worse):.2g}"
+
+    ours = [right(_by(EXPLAINED), defensible=defensible) for defensible in (False, True)]
+    yield from _head(f"of {len(book)} cases", "strict", "defensible", f"{EXPLAINED} strict", f"{EXPLAINED} defensible")
+    for name, adviser in (baselines() | {version: _by(version) for version in policies()}).items():
+        theirs = [right(adviser, defensible=defensible) for defensible in (False, True)]
+        tests = ["-", "-"] if name == EXPLAINED else [against(*pair) for pair in zip(ours, theirs, strict=True)]
+        yield _row(name, *map(share, theirs), *tests)
+
+
+def _practiced() -> Iterator[str]:
+    """List the realistic profiles in which a practitioner would do something else."""
+    yield from _head("profile", "practitioner", f"{EXPLAINED} says", "would agree with", "why it stays")
+    for one in practices():
+        if one.differs:
+            answer = _by(EXPLAINED)(one.profile)
+            expert = ", ".join(f"`{strategy}`" for strategy in one.expert)
+            yield _row(f"{one.name}: {one.why}", expert, f"`{answer}`", _changes(one.agrees_if), one.differs)
+
+
+def _changes(fields: Profile) -> str:
+    shown = {name: str(value).lower() if isinstance(value, bool) else value for name, value in fields.items()}
+    return ", ".join(f"`{name}: {value}`" for name, value in shown.items())
+
+
 def _explained(book: list[Case]) -> Iterator[str]:
     found = {case.id: case for case in book}
     yield from _head("case", "published", f"{EXPLAINED} says", "by rule", "would agree with", "why it stays")
@@ -162,7 +248,7 @@ def _explained(book: list[Case]) -> Iterator[str]:
         case = found[one.case]
         link = f"[{case.id}]({case.address.split(' ')[0]})"
         grade = "defensible" if one.answer in case.also_defensible else "**miss**"
-        changes = ", ".join(f"`{name}: {value}`" for name, value in one.agrees_if.items())
+        changes = _changes(one.agrees_if)
         why = f"{one.why} ({', '.join(one.sources)})"
         yield _row(link, f"`{case.outcome}`", f"`{one.answer}`, {grade}", f"`{one.rule}`", changes, why)
 

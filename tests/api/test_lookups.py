@@ -38,13 +38,13 @@ def test_the_versions_are_listed_newest_first(aged: Inside) -> None:
 
 
 def test_the_fields_can_be_drawn_as_a_form(service: Inside) -> None:
-    document = service.client.get("/policies/2").json()["document"]
+    document = service.client.get("/policies/3").json()["document"]
     entries = {entry["name"]: entry for entry in service.client.get("/inputs").json()["inputs"]}
     assert list(entries) == list(VOCABULARY)
     for name, entry in entries.items():
         assert entry["description"] == FIELD_TEXTS[name]
         assert entry["question"] == document["inputs"][name]["question"]
-        for band in entry["policies"]["2.0.0"]["bands"]:
+        for band in entry["policies"]["3.0.0"]["bands"]:
             value = band["range"].get("at_least", 0) if band["range"] else band["value"]
             answer = service.client.post("/recommend", json={name: value})
             assert answer.is_success == (entry["derived_from"] is None)
@@ -52,9 +52,8 @@ def test_the_fields_can_be_drawn_as_a_form(service: Inside) -> None:
 
 
 def test_every_code_can_be_looked_up(service: Inside) -> None:
-    documents = {
-        version: service.client.get(f"/policies/{version}").json()["document"] for version in ("1.0.0", "2.0.0")
-    }
+    versions = ("1.0.0", "2.0.0", "3.0.0")
+    documents = {version: service.client.get(f"/policies/{version}").json()["document"] for version in versions}
     codes = service.client.get("/codes").json()["codes"]
     assert [entry["code"] for entry in codes] == sorted({code for one in documents.values() for code in one["codes"]})
     for entry in codes:

@@ -104,7 +104,7 @@ def defective() -> httpx.Response:
 
 def test_a_service_that_is_not_ready_says_when_to_come_again() -> None:
     response = unready()
-    assert "policy 2.0.0" in problem(response, 503, "not_ready")["detail"]
+    assert "policy 3.0.0" in problem(response, 503, "not_ready")["detail"]
     assert response.headers["retry-after"] == "5"
 
 

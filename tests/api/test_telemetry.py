@@ -263,7 +263,7 @@ def test_decisions_are_counted_as_asked() -> None:
             if name == "trivium_recommendations_total"
         }
         assert found == strategies
-        assert total(served, "trivium_recommendations_total", policy_version="2.0.0") == len(answers) == 7
+        assert total(served, "trivium_recommendations_total", policy_version="3.0.0") == len(answers) == 7
         by_code = {
             dict(labels)["code"]: value
             for (name, labels), value in served.metrics().items()

@@ -172,7 +172,7 @@ def test_a_modeler_reads_it_without_a_warning(path: Path) -> None:
 
 
 def test_identifiers_are_unique_and_boxes_stand_apart() -> None:
-    policy = compile_policy((trivium.POLICIES / "adaptation-2.0.0.yaml").read_text())
+    policy = compile_policy((trivium.POLICIES / "adaptation-3.0.0.yaml").read_text())
     root = ET.fromstring(export_dmn(policy))  # noqa: S314 - written by the exporter under test
     identifiers = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
     assert len(identifiers) == len(set(identifiers))

@@ -146,13 +146,13 @@ def test_draw_reads_a_profile_with_its_costs(tmp_path: Path) -> None:
     profile.write_text(json.dumps({"labeled_examples": 300}))
     for what in ("--tables", "--diagram"):
         file = tmp_path / "picture.svg"
-        done = run.invoke(cli.main, ["policy", "draw", "2.0.0", what, "--profile", str(profile), "-o", str(file)])
+        done = run.invoke(cli.main, ["policy", "draw", "3.0.0", what, "--profile", str(profile), "-o", str(file)])
         assert done.exit_code == 0, done.output
         assert lit(parsed(file.read_text()))
-    printed = run.invoke(cli.main, ["policy", "draw", "2.0.0"])
+    printed = run.invoke(cli.main, ["policy", "draw", "3.0.0"])
     assert not lit(parsed(printed.output))
     profile.write_text('{"labeled_exampels": 1}')
-    wrong = run.invoke(cli.main, ["policy", "draw", "2.0.0", "--profile", str(profile)])
+    wrong = run.invoke(cli.main, ["policy", "draw", "3.0.0", "--profile", str(profile)])
     assert (wrong.exit_code, "did you mean `labeled_examples`?" in wrong.stderr) == (2, True)
 
 

@@ -78,11 +78,11 @@ def test_a_version_that_steps_back_is_refused_even_where_nothing_changed() -> No
 
 def test_enforce_fails_with_one_sentence() -> None:
     run = CliRunner()
-    forward = run.invoke(cli.main, ["policy", "diff", "1.0.0", "2.0.0", "--enforce"])
+    forward = run.invoke(cli.main, ["policy", "diff", "1.0.0", "3.0.0", "--enforce"])
     assert forward.exit_code == 0, forward.output
-    back = run.invoke(cli.main, ["policy", "diff", "2.0.0", "1.0.0", "--enforce"])
+    back = run.invoke(cli.main, ["policy", "diff", "3.0.0", "1.0.0", "--enforce"])
     assert back.exit_code == 1
     assert back.stderr == (
-        "Error: what changed from 2.0.0 calls for a major step, and 1.0.0 is no step up: make it 3.0.0 or more\n"
+        "Error: what changed from 3.0.0 calls for a major step, and 1.0.0 is no step up: make it 4.0.0 or more\n"
     )
-    assert run.invoke(cli.main, ["policy", "diff", "2.0.0", "1.0.0"]).exit_code == 0
+    assert run.invoke(cli.main, ["policy", "diff", "3.0.0", "1.0.0"]).exit_code == 0

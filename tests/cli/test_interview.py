@@ -27,7 +27,7 @@ def answers(said: str) -> dict[str, object]:
     return profile
 
 
-@pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
+@pytest.mark.parametrize("version", ["1.0.0", "2.0.0", "3.0.0"])
 def test_it_asks_what_matters_most_until_the_answer_is_settled(invoke: Invoke, version: str) -> None:
     known = {"knowledge_need": "changing_facts", "prompt_maturity": "basic", "citations_required": False}
     known |= {"fine_tuning_available": True, "labeled_examples": 20, "has_evaluation_set": False}

@@ -56,7 +56,7 @@ def test_the_json_of_a_map_is_that_of_the_api(invoke: Invoke, served: Inside) ->
 def test_list_shows_the_default() -> None:
     code, said = on_terminal("policy", "list")
     assert code == 0
-    assert "2.0.0     active, default" in said
+    assert "3.0.0     active, default" in said
 
 
 def test_show_lays_out_decision_tables(invoke: Invoke) -> None:

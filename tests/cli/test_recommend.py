@@ -60,7 +60,7 @@ def test_on_a_terminal_json_can_be_asked_for(indeed: str) -> None:
 def test_markdown_is_the_page_of_the_library(indeed: str) -> None:
     page = run("recommend", indeed, "--markdown").stdout
     assert page.startswith(trivium.recommend(json.loads(INDEED)).to_markdown())
-    assert "trivium recommend --policy 2.0.0 -" in page
+    assert "trivium recommend --policy 3.0.0 -" in page
 
 
 def test_on_a_narrow_terminal_no_line_is_too_long(indeed: str) -> None:
@@ -139,7 +139,9 @@ def test_a_missing_file_is_wrong_usage(invoke: Invoke) -> None:
     assert invoke("recommend", "nowhere.json").exit_code == 2
 
 
-@pytest.mark.parametrize(("selector", "major"), [("1", "1"), ("1.0", "1"), ("1.0.0", "1"), ("2", "2"), ("latest", "2")])
+@pytest.mark.parametrize(
+    ("selector", "major"), [("1", "1"), ("1.0", "1"), ("1.0.0", "1"), ("2", "2"), ("3", "3"), ("latest", "3")]
+)
 def test_a_policy_can_be_chosen(invoke: Invoke, selector: str, major: str) -> None:
     made = json.loads(invoke("recommend", "-", "--policy", selector, stdin="{}").stdout)
     assert made["policy"]["version"][0] == major

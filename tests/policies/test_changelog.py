@@ -1,8 +1,10 @@
-"""CHANGELOG.md tells exactly what changes from 1.0.0 to 2.0.0; run as a script, this prints it anew."""
+"""CHANGELOG.md tells exactly what changes from each policy to the next; run as a script, this prints the newest step."""
 
 import re
 import sys
 from pathlib import Path
+
+import pytest
 
 import trivium
 from trivium.policy import Difference, Policy, compile_policy, diff
@@ -34,16 +36,19 @@ def rendered(found: Difference, strategies: tuple[str, ...]) -> str:
     )
 
 
-def expected() -> str:
-    old, new = load("1.0.0"), load("2.0.0")
+STEPS = [("1.0.0", "2.0.0"), ("2.0.0", "3.0.0")]
+
+
+def expected(old: Policy, new: Policy) -> str:
     return rendered(diff(old, new), old.strategies)
 
 
-def test_the_changelog_tells_exactly_what_changes() -> None:
+@pytest.mark.parametrize(("old", "new"), STEPS)
+def test_the_changelog_tells_exactly_what_changes(old: str, new: str) -> None:
     changelog = CHANGELOG.read_text(encoding="utf-8")
     policies = re.findall(r"^### Policies\n(.*?)(?=^##|\Z)", changelog, re.MULTILINE | re.DOTALL)
     told = [re.sub(r"^ +", "", section, flags=re.MULTILINE) for section in policies]  # it may stand in a list
-    assert any(unwrapped(expected()) in unwrapped(section) for section in told), (
+    assert any(unwrapped(expected(load(old), load(new))) in unwrapped(section) for section in told), (
         "run: python tests/policies/test_changelog.py"
     )
 
@@ -61,4 +66,5 @@ def unwrapped(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(expected() + "\n")
+    old, new = map(load, STEPS[-1])
+    sys.stdout.write(expected(old, new) + "\n")

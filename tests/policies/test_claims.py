@@ -1,6 +1,7 @@
 """Every claim of the domain can be seen in a recommendation, and goes away with its cause.
 
-The framework's claims, A1 to F6, show in both policies that ship; what published evidence adds, L1 to L16, in 2.0.0.
+The framework's claims, A1 to F6, show in every policy that ships; what published evidence adds shows from 2.0.0 on
+(L1 to L16) and from 3.0.0 on (K1 to K12).
 """
 
 from functools import cache
@@ -14,7 +15,7 @@ from trivium.policy.language.parser import parse
 from trivium.policy.language.texts import compile_text, fill
 
 
-FRAMEWORK, REFINED = "1.0.0", "2.0.0"
+FRAMEWORK, REFINED, NEWEST = "1.0.0", "2.0.0", "3.0.0"
 
 TUNES = ["fine_tuning", "rag_and_fine_tuning"]
 NEVER_TUNES = ["prompt_engineering", "rag"]
@@ -165,7 +166,33 @@ CLAIMS = {
 }
 """One row per claim of the framework, as 1.0.0 shows it; the numbers are those of the framework."""
 
-REFINEMENTS = {
+IN_FULL = {
+    "B2": Claim({"TUNING_SPECIALIZES"}, BUSY | READY, "fine_tuning", {"requests_per_day": 50}),
+    "C2": Claim(
+        {"count-made-up-answers"},
+        READY | {"output_strictness": "style", "base_model_underperforms": True, "primary_goal": "facts"},
+        "fine_tuning",
+        {"primary_goal": "style"},
+    ),
+    "C4": Claim(
+        {"count-made-up-answers"},
+        READY
+        | {"output_strictness": "style", "base_model_underperforms": True, "primary_goal": "fewer_hallucinations"},
+        "fine_tuning",
+        {"primary_goal": "style"},
+    ),
+    "D2": Claim({"check-diversity"}, BUSY | READY, "fine_tuning", {"requests_per_day": 50}),
+}
+"""What else 1.0.0 and 3.0.0 say where training is adopted."""
+
+ASKED = {
+    FRAMEWORK: {"F1": "ask-again", "F3": "ask-again"},
+    NEWEST: {"F1": "ask-about-the-prompt", "F3": "check-diversity"},
+}
+"""The step that asks, before any training, what F1 and F3 ask."""
+
+REFINEMENTS: dict[str, dict[str, tuple[str, Claim]]] = {}
+REFINEMENTS[REFINED] = {
     "A1": (
         "L14",  # a check of general skill becomes one of safety and regressions
         Claim(
@@ -185,9 +212,30 @@ REFINEMENTS = {
         ),
     ),
 }
-"""The framework's claims that 2.0.0 shows otherwise than 1.0.0: by which evidence, and how."""
+REFINEMENTS[NEWEST] = REFINEMENTS[REFINED] | {
+    "B5": (
+        "K3",  # a special domain is no reason before a gap is measured, unless there are plenty of examples
+        Claim(
+            {"SPECIALIZED_DOMAIN"},
+            READY | {"domain_specialization": "specialized", "base_model_underperforms": True},
+            "fine_tuning",
+            {"domain_specialization": "general"},
+        ),
+    ),
+    "E2": (
+        "K3",
+        Claim(
+            {"OWN_LANGUAGE"},
+            READY | {"domain_specialization": "highly_specialized", "base_model_underperforms": True},
+            "fine_tuning",
+            {"domain_specialization": "general"},
+        ),
+    ),
+}
+"""Per version, the framework's claims that it shows otherwise than 1.0.0: by which evidence, and how."""
 
-EVIDENCE = {
+EVIDENCE: dict[str, dict[str, Claim]] = {}
+EVIDENCE[REFINED] = {
     "L1 knowledge before behavior": Claim(
         {"DIAGNOSE_KNOWLEDGE_FIRST", "sort-failures"},
         READY | {"base_model_underperforms": True, "knowledge_need": "stable_facts"},
@@ -367,9 +415,122 @@ EVIDENCE = {
         {"knowledge_need": "none"},
     ),
 }
-"""The rows of each claim of published evidence."""
+EVIDENCE[NEWEST] = EVIDENCE[REFINED] | {
+    "L1 knowledge before behavior": Claim(
+        {"DIAGNOSE_KNOWLEDGE_FIRST", "measure-with-knowledge"},
+        READY | {"base_model_underperforms": True, "knowledge_need": "stable_facts"},
+        "rag",
+        {"knowledge_need": "none"},
+    ),
+    "L1 sorted": Claim(
+        {"sort-failures"},
+        READY | {"base_model_underperforms": True},
+        "fine_tuning",
+        {"failure_kind": "judgement"},
+    ),
+    "L4 unmeasured": Claim(
+        {"GAP_UNMEASURED", "measure-gap"},
+        {"domain_specialization": "specialized", "labeled_examples": 1000},
+        "fine_tuning",
+        {"base_model_underperforms": True},
+    ),
+    "L5": Claim(
+        {"CODES_ARE_LEARNED"},
+        READY | FORMAT | {"knowledge_need": "stable_facts", "shortfall_with_knowledge": True},
+        "fine_tuning",
+        {"knowledge_need": "changing_facts"},
+    ),
+    "K1": Claim(
+        {"KNOWN_ALREADY"},
+        {"knowledge_need": "stable_facts", "knowledge_public": True, "base_model_underperforms": False},
+        "prompt_engineering",
+        {"knowledge_public": False},
+    ),
+    "K2 suspected": Claim(
+        {"DIAGNOSE_KNOWLEDGE_FIRST", "KNOWLEDGE_FIRST", "measure-with-knowledge"},
+        READY | {"base_model_underperforms": True, "knowledge_need": "changing_facts"},
+        "rag",
+        {"shortfall_with_knowledge": True},
+    ),
+    "K2 unmeasured": Claim(
+        {"MEASURE_WITH_KNOWLEDGE", "gap-measured-with-knowledge"},
+        READY | {"domain_specialization": "specialized", "knowledge_need": "changing_facts"},
+        "rag",
+        {"domain_specialization": "general"},
+    ),
+    "K2 closed by the facts": Claim(
+        {"KNOWLEDGE_CLOSES_GAP"},
+        READY | {"shortfall_with_knowledge": False, "knowledge_need": "changing_facts"},
+        "rag",
+        {"shortfall_with_knowledge": True},
+    ),
+    "K2 despite the facts": Claim(
+        {"GAP_WITH_KNOWLEDGE"},
+        READY | {"shortfall_with_knowledge": True, "knowledge_need": "changing_facts"},
+        "rag_and_fine_tuning",
+        {"shortfall_with_knowledge": None},
+    ),
+    "K3": Claim(
+        {"MEASURE_FIRST"},
+        {"domain_specialization": "specialized", "labeled_examples": 999},
+        "prompt_engineering",
+        {"labeled_examples": 1000},
+    ),
+    "K4": Claim(
+        {"DRAFT_IS_NO_VETO"},
+        READY | {"base_model_underperforms": True, "prompt_maturity": "basic"},
+        "fine_tuning",
+        {"example_quality": "mixed"},
+    ),
+    "K5": Claim(
+        {"CONSTRAIN_DECODING", "enforce-format"},
+        READY | {"base_model_underperforms": True, "failure_kind": "format_syntax"},
+        "prompt_engineering",
+        {"failure_kind": "style"},
+    ),
+    "K6": Claim(
+        {"EXAMPLES_VERIFIED"},
+        BUSY | {"labeled_examples": 1000, "example_quality": "machine_verified"},
+        "fine_tuning",
+        {"example_quality": "mixed"},
+    ),
+    "K6 filtered": Claim(
+        {"GRADER_FILTERS_EXAMPLES", "filter-examples"},
+        BUSY | READY | {"example_quality": "unreviewed", "answers_checkable": True},
+        "fine_tuning",
+        {"answers_checkable": False},
+    ),
+    "K7": Claim(
+        {"GRADER_REPLACES_LABELS", "train-on-grades"},
+        {"base_model_underperforms": True, "answers_checkable": True, "can_label_more": False},
+        "fine_tuning",
+        {"answers_checkable": None},
+    ),
+    "K8": Claim({"confirm-availability"}, BUSY | READY, "fine_tuning", {"fine_tuning_available": False}),
+    "K9": Claim(
+        {"SMALL_MODEL_WANTS_MORE", "examples-reach-5000"},
+        {"base_model_underperforms": True, "model_size": "small", "labeled_examples": 4999},
+        "prompt_engineering",
+        {"labeled_examples": 5000},
+    ),
+    "K10": Claim(
+        {"OWN_SMALL_MODEL", "open-model-baseline"},
+        {"must_self_host": True, "model_size": "small", "labeled_examples": 5000},
+        "fine_tuning",
+        {"must_self_host": False},
+    ),
+    "K11": Claim(
+        {"run-optimizer", "set-examples-aside"},
+        READY | {"base_model_underperforms": True, "prompt_maturity": "structured"},
+        "fine_tuning",
+        {"base_model_underperforms": False},
+    ),
+    "K12": Claim({"build-retrieval"}, {"knowledge_need": "changing_facts"}, "rag", {"knowledge_need": "none"}),
+}
+"""Per version, the rows of each claim of published evidence."""
 
-SOURCES = {
+SOURCES: dict[str, dict[str, set[str]]] = {}
+SOURCES[REFINED] = {
     "L1": {"openai-accuracy", "meta-adaptation"},
     "L2": {"openai-optimization", "azure-considerations", "husain"},
     "L3": {"openai-sft", "bucher-martini", "lawma", "dunn", "lima", "google-tuning"},
@@ -387,9 +548,24 @@ SOURCES = {
     "L15": {"honeycomb"},
     "L16": {"balaguer", "raft", "lakatos", "soudani"},
 }
-"""What each claim of published evidence rests on; its rows cite all of it."""
+SOURCES[NEWEST] = SOURCES[REFINED] | {
+    "L4": {"medprompt", "jeong", "sushil"},
+    "K1": {"medprompt", "jeong"},
+    "K2": {"giuffre", "kresevic", "zhang", "salemi", "industrial-qa"},
+    "K3": {"sushil", "wornow", "travelers"},
+    "K4": {"bucher-martini"},
+    "K5": {"structured-outputs", "xgrammar"},
+    "K6": {"tinyagent", "gorilla"},
+    "K7": {"openai-rft", "jane-street", "deepseek-r1"},
+    "K8": {"deprecations"},
+    "K9": {"vieira"},
+    "K10": {"tinyagent", "airtrain"},
+    "K11": {"husain"},
+    "K12": {"agentic-search"},
+}
+"""Per version, what each claim of published evidence rests on; its rows cite all of it."""
 
-EVENTS = {"new-base-model", "evaluation-moves"}
+EVENTS = {REFINED: {"new-base-model", "evaluation-moves"}, NEWEST: {"new-base-model", "scores-move"}}
 """What always re-opens an answer."""
 
 PROMISES: dict[str, dict[str, list[Profile]]] = {
@@ -422,6 +598,28 @@ PROMISES[REFINED] = PROMISES[FRAMEWORK] | {
     ],
     "5, payback": [{"setting": {"payback_months": ["slow", "never"]}, "never_enters": TUNES}],
     "L8": [{"if_": {"citations_required": "yes"}, "then_strategy": RETRIEVES}],
+}
+PROMISES[NEWEST] = PROMISES[REFINED] | {
+    "2": [
+        {
+            "if_": {"example_quality": "unreviewed", "can_label_more": "no", "answers_checkable": "no"},
+            "then_strategy": NEVER_TUNES,
+        }
+    ],
+    "3": [
+        {"if_": {"labeled_examples": ["none", "few"], "answers_checkable": "no"}, "then_strategy": NEVER_TUNES},
+        {"if_": {"has_evaluation_set": "no"}, "then_strategy": NEVER_TUNES},
+        {"if_": {"fine_tuning_available": "no"}, "then_strategy": NEVER_TUNES},
+    ],
+    "5, payback": [{"raising": "payback_months", "never_leaves": TUNES}],
+    "L8": [
+        {
+            "if_": {"citations_required": "yes", "knowledge_need": ["unmeasured", "stable_facts", "changing_facts"]},
+            "then_strategy": RETRIEVES,
+        }
+    ],
+    "K5": [{"setting": {"failure_kind": "format_syntax"}, "never_enters": TUNES}],
+    "K7": [{"raising": "answers_checkable", "never_leaves": TUNES}],
 }
 """What each version promises, by number; that everything is reached (8) is no promise but the load gate itself."""
 
@@ -458,71 +656,109 @@ def told(version: str, claim: Claim) -> tuple[str, set[str], set[str]]:
     return strategy, missing, claim.shown & seen(version, claim.profile | claim.unless)
 
 
-@pytest.mark.parametrize("version", [FRAMEWORK, REFINED])
+@pytest.mark.parametrize("version", [FRAMEWORK, REFINED, NEWEST])
 @pytest.mark.parametrize("name", CLAIMS)
 def test_claim(name: str, version: str) -> None:
-    claim = REFINEMENTS[name][1] if version == REFINED and name in REFINEMENTS else CLAIMS[name]
+    _, claim = REFINEMENTS.get(version, {}).get(name, ("", CLAIMS[name]))
     assert told(version, claim) == (claim.strategy, set(), set())
     assert [shown for shown in claim.shown if name not in sources(version)[shown]] == []
 
 
-@pytest.mark.parametrize("name", REFINEMENTS)
-def test_a_refined_claim_no_longer_shows_as_it_did(name: str) -> None:
-    evidence, _ = REFINEMENTS[name]
-    assert evidence in SOURCES
-    assert told(REFINED, CLAIMS[name]) != (CLAIMS[name].strategy, set(), set())
+@pytest.mark.parametrize("version", [FRAMEWORK, NEWEST])
+@pytest.mark.parametrize("name", IN_FULL)
+def test_claim_is_said_in_full(name: str, version: str) -> None:
+    claim = IN_FULL[name]
+    assert told(version, claim) == (claim.strategy, set(), set())
+    assert [shown for shown in claim.shown if name not in sources(version)[shown]] == []
 
 
-@pytest.mark.parametrize("name", EVIDENCE)
-def test_evidence(name: str) -> None:
-    assert told(REFINED, EVIDENCE[name]) == (EVIDENCE[name].strategy, set(), set())
+@pytest.mark.parametrize(("version", "name"), [(version, name) for version in ASKED for name in ASKED[version]])
+def test_what_is_presumed_is_asked_before_training(version: str, name: str) -> None:
+    step = ASKED[version][name]
+    assert step in seen(version, BUSY | READY)
+    assert name in sources(version)[step]
 
 
-@pytest.mark.parametrize("number", SOURCES)
-def test_evidence_is_cited(number: str) -> None:
-    rows = [claim for name, claim in EVIDENCE.items() if name.split()[0] == number]
-    cited = {source for claim in rows for shown in claim.shown for source in sources(REFINED).get(shown, [])}
-    assert sorted(SOURCES[number] - cited) == []
+@pytest.mark.parametrize(
+    ("version", "name"), [(version, name) for version in REFINEMENTS for name in REFINEMENTS[version]]
+)
+def test_a_refined_claim_no_longer_shows_as_it_did(version: str, name: str) -> None:
+    evidence, _ = REFINEMENTS[version][name]
+    assert evidence in SOURCES[version]
+    assert told(version, CLAIMS[name]) != (CLAIMS[name].strategy, set(), set())
+
+
+@pytest.mark.parametrize(("version", "name"), [(version, name) for version in EVIDENCE for name in EVIDENCE[version]])
+def test_evidence(version: str, name: str) -> None:
+    claim = EVIDENCE[version][name]
+    assert told(version, claim) == (claim.strategy, set(), set())
+
+
+@pytest.mark.parametrize(
+    ("version", "number"), [(version, number) for version in SOURCES for number in SOURCES[version]]
+)
+def test_evidence_is_cited(version: str, number: str) -> None:
+    rows = [claim for name, claim in EVIDENCE[version].items() if name.split()[0] == number]
+    cited = {source for claim in rows for shown in claim.shown for source in sources(version).get(shown, [])}
+    assert sorted(SOURCES[version][number] - cited) == []
 
 
 def test_there_are_rows_for_every_claim() -> None:
-    assert list(SOURCES) == [f"L{number}" for number in range(1, 17)]
-    assert {name.split()[0] for name in EVIDENCE} == set(SOURCES)
+    assert list(SOURCES[REFINED]) == [f"L{number}" for number in range(1, 17)]
+    assert list(SOURCES[NEWEST]) == [*SOURCES[REFINED], *(f"K{number}" for number in range(1, 13))]
+    for version, rows in EVIDENCE.items():
+        assert {name.split()[0] for name in rows} == set(SOURCES[version])
 
 
-@pytest.mark.parametrize("version", [FRAMEWORK, REFINED])
+@pytest.mark.parametrize("version", [FRAMEWORK, REFINED, NEWEST])
 def test_each_source_is_cited_and_the_claims_are_among_them(version: str) -> None:
     cited = {source for listed in sources(version).values() for source in listed}
-    published = set().union(*SOURCES.values()) if version == REFINED else set()
-    assert set(document(version).sources) == cited == set(CLAIMS) | published
+    assert set(document(version).sources) == cited
+    assert set(CLAIMS) | set().union(*SOURCES.get(version, {}).values()) <= cited
 
 
-def test_each_new_code_cites_a_publication() -> None:
-    added = document(REFINED).codes.keys() - document(FRAMEWORK).codes.keys()
+@pytest.mark.parametrize("version", SOURCES)
+def test_each_new_code_cites_a_publication(version: str) -> None:
+    added = document(version).codes.keys() - document(FRAMEWORK).codes.keys()
     assert len(added) > 20
-    assert [code for code in sorted(added) if set(document(REFINED).codes[code].source) <= set(CLAIMS)] == []
+    assert [code for code in sorted(added) if set(document(version).codes[code].source) <= set(CLAIMS)] == []
 
 
 @pytest.mark.parametrize("gap", [None, True])
 @pytest.mark.parametrize("facts", ["none", "changing_facts"])
-def test_two_axes(facts: str, gap: bool | None) -> None:
+@pytest.mark.parametrize("version", [REFINED, NEWEST])
+def test_two_axes(version: str, facts: str, gap: bool | None) -> None:
     """A gap in knowledge leads to retrieval, a gap in behavior to training, both to both (L1)."""
     profile = READY | {"knowledge_need": facts, "output_strictness": "format", "base_model_underperforms": gap}
     profile |= {"domain_specialization": "specialized"} if gap else {}
+    profile |= {"shortfall_with_knowledge": gap}  # 2.0.0 does not read it
     roads = {
         ("none", None): "prompt_engineering",
         ("changing_facts", None): "rag",
         ("none", True): "fine_tuning",
         ("changing_facts", True): "rag_and_fine_tuning",
     }
-    assert trivium.recommend(profile, policy=REFINED).strategy == roads[facts, gap]
+    assert trivium.recommend(profile, policy=version).strategy == roads[facts, gap]
 
 
 @pytest.mark.parametrize(
     "profile", [{}, BUSY | READY, {"knowledge_need": "changing_facts"}, {"labeled_examples": 9999}]
 )
-def test_every_answer_names_what_always_reopens_it(profile: Profile) -> None:
-    assert seen(REFINED, profile) >= EVENTS
+@pytest.mark.parametrize("version", EVENTS)
+def test_every_answer_names_what_always_reopens_it(version: str, profile: Profile) -> None:
+    assert seen(version, profile) >= EVENTS[version]
+
+
+@pytest.mark.parametrize("version", [FRAMEWORK, NEWEST])
+def test_claims_are_said_with_both_halves(version: str) -> None:
+    """A1: the model specializes and keeps its general skill; A2: cost, reversibility and fit; E3: exploration."""
+    tuned, prompted = (trivium.recommend(profile, policy=version) for profile in (BUSY | READY, {}))
+    said = {reason.code: reason.message for made in (tuned, prompted) for reason in made.rationale}
+    assert all(part in said["TUNING_SPECIALIZES"] for part in ("weights", "specializes", "general skill", "compute"))
+    assert all(
+        part in said["KEEP_PROMPTING"] for part in ("told", "training changes", "costs little", "undone", "fits")
+    )
+    assert "exploration" in document(version).inputs["task_consistency"].phrases["one_off"]
 
 
 def test_rationale_shows_the_claims_it_rests_on() -> None:

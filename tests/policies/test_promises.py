@@ -1,4 +1,4 @@
-"""Every promise of 2.0.0 holds in cells drawn at random, by evaluating the tables; no diagram has a part in it.
+"""Every promise of 3.0.0 holds in cells drawn at random, by evaluating the tables; no diagram has a part in it.
 
 That such draws can fail is shown by sabotage: a rule is put before all others of its table, and a promise breaks.
 """
@@ -25,7 +25,7 @@ DRAWS = 20_000
 SHARE = 0.5
 """Share of the inputs that are read as if unknown: drawn evenly, one cell in 200 would tune."""
 
-FILE = trivium.POLICIES / "adaptation-2.0.0.yaml"
+FILE = trivium.POLICIES / "adaptation-3.0.0.yaml"
 POLICY = compile_policy(FILE.read_text(encoding="utf-8"), FILE.name, VOCABULARY)
 PROMISES = {promise.id: promise for promise in POLICY.document.promises}
 
@@ -38,7 +38,7 @@ class Sabotage(NamedTuple):
 
 SABOTAGE = {
     "changing-facts-get-retrieval": Sabotage("retrieval", {"knowledge_tokens": "small"}, "in_prompt"),
-    "citations-get-retrieval": Sabotage("retrieval", {"knowledge_need": "none"}, "none"),
+    "citations-get-retrieval": Sabotage("retrieval", {"knowledge_need": "unmeasured"}, "none"),
     "unreviewed-and-nobody-never-tunes": Sabotage("data_readiness", {"labeled_examples": "rich"}, "ready"),
     "too-few-examples-never-tune": Sabotage("data_readiness", {"example_quality": "expert_reviewed"}, "ready"),
     "no-evaluation-never-tunes": Sabotage("fine_tuning", {"data_readiness": "ready"}, "adopt"),
@@ -48,7 +48,9 @@ SABOTAGE = {
     "more-examples-never-hurt": Sabotage("data_readiness", {"labeled_examples": "rich"}, "collect"),
     "better-examples-never-hurt": Sabotage("data_readiness", {"example_quality": "expert_reviewed"}, "collect"),
     "more-volume-never-hurts": Sabotage("economy", {"requests_per_day": "very_high"}, "none"),
-    "slower-payback-never-tunes": Sabotage("economy", {"payback_months": "never"}, "pays"),
+    "faster-payback-never-hurts": Sabotage("economy", {"payback_months": "fast"}, "none"),
+    "a-check-never-hurts": Sabotage("data_readiness", {"answers_checkable": "yes"}, "collect"),
+    "malformed-output-never-tunes": Sabotage("diagnosis", {"failure_kind": "format_syntax"}, "behavior"),
     "facts-goal-never-tunes": Sabotage("fine_tuning", {"primary_goal": "facts", "data_readiness": "ready"}, "adopt"),
     "more-knowledge-never-drops-retrieval": Sabotage("retrieval", {"knowledge_need": "changing_facts"}, "in_prompt"),
     "four-inputs-reach-all": Sabotage("data_readiness", {"can_label_more": "yes"}, "collect"),

@@ -1,6 +1,6 @@
 """Policy 1.0.0 says in every one of its cells what a plain transcription of its rulings says.
 
-Both policies read unknowns, and say who can change an input, as designed.
+All policies read unknowns, and say who can change an input, as designed.
 """
 
 from collections.abc import Iterator
@@ -76,6 +76,15 @@ UNKNOWN["2.0.0"] = UNKNOWN["1.0.0"] | {
     "requirements_change": "rarely",
     "payback_months": "unmeasured",
 }
+UNKNOWN["3.0.0"] = UNKNOWN["2.0.0"] | {
+    "knowledge_need": "unmeasured",
+    "shortfall_with_knowledge": "unmeasured",
+    "failure_kind": "unmeasured",
+    "answers_checkable": "no",
+    "knowledge_public": "no",
+    "must_self_host": "no",
+    "model_size": "large",
+}
 """The four core inputs cautiously, all others as a competent team that asks would have them."""
 
 ACTION = {
@@ -85,6 +94,7 @@ ACTION = {
 FIXED = {
     *("domain_specialization", "task_consistency", "output_strictness", "primary_goal"),
     *("citations_required", "restricted_knowledge"),
+    *("answers_checkable", "knowledge_public", "must_self_host"),
 }
 
 
@@ -189,18 +199,30 @@ def test_inputs_change_by_whom_the_design_says(version: str) -> None:
         assert spec.changed_by == expected, name
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("has_evaluation_set", True),
-        ("knowledge_tokens", 1000),
-        ("citations_required", True),
-        ("restricted_knowledge", True),
-        ("fine_tuning_available", False),
-        ("requirements_change", "weekly"),
-    ],
-)
-def test_what_the_policy_does_not_read_is_named(name: str, value: object) -> None:
-    profile = {"labeled_examples": 500, name: value}
-    assert trivium.recommend(profile, policy="1.0.0").ignored_inputs == [name]
-    assert trivium.recommend(profile, policy="2.0.0").ignored_inputs == []
+SINCE: dict[str, dict[str, object]] = {
+    "2.0.0": {
+        "has_evaluation_set": True,
+        "knowledge_tokens": 1000,
+        "citations_required": True,
+        "restricted_knowledge": True,
+        "fine_tuning_available": False,
+        "requirements_change": "weekly",
+    },
+    "3.0.0": {
+        "shortfall_with_knowledge": True,
+        "failure_kind": "style",
+        "answers_checkable": True,
+        "knowledge_public": True,
+        "must_self_host": True,
+        "model_size": "small",
+    },
+}
+"""The fields that each version is the first to read, with a value."""
+
+
+@pytest.mark.parametrize(("first", "name"), [(version, name) for version, names in SINCE.items() for name in names])
+def test_what_a_policy_does_not_read_is_named(first: str, name: str) -> None:
+    profile = {"labeled_examples": 500, name: SINCE[first][name]}
+    for version in UNKNOWN:
+        ignored = trivium.recommend(profile, policy=version).ignored_inputs
+        assert ignored == ([] if version >= first else [name])

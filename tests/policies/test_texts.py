@@ -17,7 +17,7 @@ from trivium.policy.language.texts import Slot, Text, UnknownPlaceholderError, c
 from trivium.profile import VOCABULARY
 
 
-VERSIONS = ("1.0.0", "2.0.0")
+VERSIONS = ("1.0.0", "2.0.0", "3.0.0")
 
 
 @cache

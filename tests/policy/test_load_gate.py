@@ -609,7 +609,7 @@ def test_a_choice_that_was_there_from_the_beginning_is_needed() -> None:
         load_policy(text, "commute.yaml", LATER)
 
 
-@pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
+@pytest.mark.parametrize("version", ["1.0.0", "2.0.0", "3.0.0"])
 def test_the_strategies_of_the_shipped_policies_are_the_levers_they_adopt(version: str) -> None:
     text = (trivium.POLICIES / f"adaptation-{version}.yaml").read_text(encoding="utf-8")
     adopts = "{prompt_engineering: [], rag: [rag], fine_tuning: [fine_tuning], rag_and_fine_tuning: [rag, fine_tuning]}"

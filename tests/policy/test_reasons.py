@@ -48,7 +48,7 @@ def test_on_all_cells_of_the_first_policy_a_reason_suffices_and_none_of_it_can_g
 
 @pytest.mark.parametrize("number", [1000, pytest.param(10_000, marks=pytest.mark.exhaustive)])
 def test_on_partial_profiles_of_the_newest_policy_a_reason_suffices_and_none_of_it_can_go(number: int) -> None:
-    policy = shipped("2.0.0")
+    policy = shipped("3.0.0")
     sizes = 0
     for cell, known in partial_cells(policy, number):
         reason = sufficient_reason(policy, cell, known)
@@ -57,7 +57,7 @@ def test_on_partial_profiles_of_the_newest_policy_a_reason_suffices_and_none_of_
             assert len(reached(policy, cell, set(reason) - {member})) > 1, (cell, known, member)
         assert all(known[at] for at in reason) == unknowns(policy, cell, known).settled, (cell, known)
         sizes += len(reason)
-    assert sizes < 4 * number  # a reason is short: four inputs of twenty on average at most
+    assert sizes < 4 * number  # a reason is short: four inputs of twenty-six on average at most
 
 
 def partial_cells(policy: Policy, number: int) -> Iterator[tuple[Cell, tuple[bool, ...]]]:

@@ -132,7 +132,7 @@ def test_when_nothing_is_known_at_all_everything_is_asked_once_and_the_assumptio
 
 
 def field(name: str) -> CompiledInput:
-    return next(one for one in POLICIES["2.0.0"].inputs if one.name == name)
+    return next(one for one in POLICIES["3.0.0"].inputs if one.name == name)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ RENDERERS = {
     version: Renderer(Advisor(one))
     for version, one in Registry(load_directory(trivium.POLICIES, VOCABULARY)).by_version.items()
 }
-RENDERER = RENDERERS["2.0.0"]
+RENDERER = RENDERERS["3.0.0"]
 FILE = trivium.POLICIES / "adaptation-1.0.0.yaml"
 CASES = toolbox.ROOT / "tests" / "casebook" / "cases.jsonl"
 

@@ -55,7 +55,7 @@ PROBLEM_EXAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
             ]
         },
     ),
-    "unknown_policy": ("no policy `9`; known: `1.0.0`, `2.0.0`, `latest`", {}),
+    "unknown_policy": ("no policy `9`; known: `1.0.0`, `2.0.0`, `3.0.0`, `latest`", {}),
     "unknown_code": ("No served policy has this code; did you mean `HIGH_VOLUME`?", {}),
     "unknown_problem": ("There is no such problem type; did you mean `too_large`?", {}),
     "not_acceptable": ("This is offered as application/json.", {"supported": ["application/json"]}),
@@ -70,6 +70,6 @@ PROBLEM_EXAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
     "headers_too_large": ("The header fields have more than 16384 bytes.", {"limit": 16384}),
     "internal_error": ("A defect of the service; please report it with the request id.", {}),
     "busy": ("As many batches as the service takes at once are running; try again after Retry-After.", {}),
-    "not_ready": ("policy 2.0.0: the strategy is not among the reachable ones", {}),
+    "not_ready": ("policy 3.0.0: the strategy is not among the reachable ones", {}),
 }
 """Code of a problem to the detail and the further members of its example."""
