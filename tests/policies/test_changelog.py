@@ -1,4 +1,4 @@
-"""CHANGELOG.md tells exactly what changes from each policy to the next; run as a script, this prints the newest step."""
+"""CHANGELOG.md tells exactly what changes from each policy to the next; as a script, this prints the newest step."""
 
 import re
 import sys
