@@ -17,7 +17,8 @@ def test_a_map_shows_what_single_answers_say(service: Inside) -> None:
     for row, y_band in zip(made["rows"], made["y_bands"], strict=True):
         for cell, x_band in zip(row, made["x_bands"], strict=True):
             profile = SUPPORT | {x: x_band["range"]["at_least"] or 0, y: y_band["range"]["at_least"] or 0}
-            assert service.client.post("/recommend", json=profile).json()["strategy"] == cell
+            answer = service.client.post("/recommend?policy=1", json=profile).json()
+            assert answer["strategy"] == cell
 
 
 def test_the_difference_of_equal_policies_is_nothing(aged: Inside) -> None:

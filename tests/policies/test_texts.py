@@ -110,7 +110,8 @@ def test_every_reason_against_a_lever_can_say_so_in_a_clause_and_what_opens_it(v
     against = {name: code for name, code in document.codes.items() if code.effect in {"opposes", "blocks"}}
     referring = {"NO_REASON_TO_TUNE", "DATA_FIRST", "NO_DATA_NO_TUNING"}  # the tables they read have the clause
     assert {name for name, code in against.items() if code.short is None} == referring & against.keys()
-    assert {name for name, code in against.items() if code.opens is None} == {"DATA_FIRST", "NO_DATA_NO_TUNING"}
+    closed = {name for name, code in against.items() if code.opens is None}
+    assert {"DATA_FIRST", "NO_DATA_NO_TUNING"} <= closed <= referring
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -12,7 +12,7 @@ from trivium.policy.engine.tables import DecisionTable
 
 
 LIMITS = Limits(nodes=500_000, edges=2_500_000, steps=20_000_000)
-"""What counting paths may need; shipped policies need a few ten thousand nodes."""
+"""What counting paths may need: most policies need a few ten thousand nodes. Larger ones are not counted."""
 
 
 class PathCoverage(msgspec.Struct, frozen=True):
