@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -151,10 +153,23 @@ def load_policy(text: str, file: str, vocabulary: Vocabulary | None = None) -> P
     Raises:
         PolicyError: with every problem of the first stage that finds any.
     """
-    policy = compile_policy(text, file, vocabulary)
-    if problems := prove(policy):
-        raise PolicyError(problems)
+    with _without_collector():
+        policy = compile_policy(text, file, vocabulary)
+        if problems := prove(policy):
+            raise PolicyError(problems)
     return policy
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Make objects without the collector, which would look through all of them again and again: a quarter faster."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def read_directory(directory: Path) -> dict[str, bytes]:

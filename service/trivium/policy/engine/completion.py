@@ -66,7 +66,7 @@ def complete(diagram: Diagram, root: Root, stated: Sequence[Sequence[int]]) -> C
         TooLargeError: it needs more than the limits allow.
     """
     space = Diagrams([size + 1 for size in diagram.sizes])
-    unions: dict[tuple[Root, Root], Root] = {}
+    levels, unions = space.levels, dict[tuple[Root, Root], Root]()
 
     def union(one: Root, other: Root) -> Root:
         if one == other:
@@ -75,7 +75,8 @@ def complete(diagram: Diagram, root: Root, stated: Sequence[Sequence[int]]) -> C
             return leaf(leaf_value(one) | leaf_value(other))
         key = (one, other) if one < other else (other, one)
         if (made := unions.get(key)) is None:
-            level = min(map(space.level, key))
+            # Leaves are negative, and come after all variables.
+            level = min([levels[root] for root in key if root >= 0])
             made = unions[key] = space.node(level, map(union, *space.step(key, level)))
         return made
 

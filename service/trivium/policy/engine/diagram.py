@@ -228,7 +228,24 @@ class Diagrams(Diagram):
             return root
 
         memo: dict[tuple[Root, ...], Root] = {}
-        return apply(roots)
+        return apply(roots) if len(roots) > 1 else self._relabel(operation, *roots)
+
+    def _relabel(self, operation: Callable[..., int], root: Root) -> Root:
+        """Apply an operation on the leaf values of one function."""
+        levels, children, count, memo = self.levels, self.children, self._count, dict[Root, Root]()
+
+        def apply(root: Root) -> Root:
+            made = memo.get(root)
+            if made is None:
+                if root < 0:
+                    made = leaf(operation(leaf_value(root)))
+                else:
+                    count(levels[root])
+                    made = self.node(levels[root], map(apply, children[root]))
+                memo[root] = made
+            return made
+
+        return apply(root)
 
     def choose(self, condition: Root, then: Root, otherwise: Root) -> Root:
         """Return `then` where the condition is true and `otherwise` elsewhere."""
@@ -259,10 +276,13 @@ class Diagrams(Diagram):
             result = self.choose(condition, result, FALSE)
         return result
 
+    def _count(self, level: int) -> None:
+        self._steps += self.sizes[level]
+        if self._steps > self._limits.steps:
+            raise TooLargeError(f"more than {self._limits.steps} steps of building")
+
     def step(self, roots: tuple[Root, ...], level: int) -> list[Iterable[Root]]:
         """Per root, what it goes on with in each band of a level: its children, or itself where it does not test it."""
         levels, children, size = self.levels, self.children, self.sizes[level]
-        self._steps += size
-        if self._steps > self._limits.steps:
-            raise TooLargeError(f"more than {self._limits.steps} steps of building")
+        self._count(level)
         return [children[root] if root >= 0 and levels[root] == level else (root,) * size for root in roots]

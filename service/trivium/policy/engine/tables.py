@@ -131,26 +131,30 @@ def compile_table(name: str, table: Table, positions: Mapping[str, int], known: 
 
 def _lookup(reads: tuple[int, ...], rules: tuple[FiredRule, ...], known: Sequence[Variable]) -> Any:
     """Build the nested tuples; equal parts are shared, so a wide table stays small."""
-    conditions = [dict(rule.condition) for rule in rules]
+    every = (1 << len(rules)) - 1  # sets of rules are bit masks
+    allowing = {position: [every] * len(known[position].labels) for position in reads}
+    for row, rule in enumerate(rules):
+        for position, labels in rule.condition:
+            for label in range(len(known[position].labels)):
+                if label not in labels:
+                    allowing[position][label] &= ~(1 << row)
     work = 0
-    memo: dict[tuple[int, tuple[int, ...]], Any] = {}
+    memo: dict[tuple[int, int], Any] = {}
 
-    def build(depth: int, alive: tuple[int, ...]) -> Any:
+    def build(depth: int, alive: int) -> Any:
         nonlocal work
         if depth == len(reads):
-            return rules[alive[0]] if alive else None
+            return rules[(alive & -alive).bit_length() - 1] if alive else None
         key = (depth, alive)
-        if key not in memo:
+        made = memo.get(key)
+        if made is None:
             if len(memo) > ENTRY_LIMIT:
                 raise TooLargeError(f"more than {ENTRY_LIMIT} entries in the lookup of one table")
-            position = reads[depth]
-            work += len(known[position].labels) * (len(alive) + 1)
+            masks = allowing[reads[depth]]
+            work += len(masks) * (alive.bit_count() + 1)
             if work > WORK_LIMIT:
                 raise TooLargeError(f"more than {WORK_LIMIT} comparisons in the lookup of one table")
-            memo[key] = tuple(
-                build(depth + 1, tuple(row for row in alive if label in conditions[row].get(position, (label,))))
-                for label in range(len(known[position].labels))
-            )
-        return memo[key]
+            made = memo[key] = tuple([build(depth + 1, alive & mask) for mask in masks])
+        return made
 
-    return build(0, tuple(range(len(rules))))
+    return build(0, every)
