@@ -106,6 +106,11 @@ class Explanation:
         """What would change the answer; worked out when it is asked for, for the brief view does not show it."""
         return paths_and_risks(self.policy, self.cell, self.known, self.listed)
 
+    @property
+    def first_question(self) -> shown.Question | None:
+        """The question that is worth asking first; None where nothing is open."""
+        return self._question(self.open.questions[0]) if self.open.questions else None
+
     def brief(self, reference: PolicyReference) -> shown.BriefRecommendation:
         """Return the brief view of the recommendation, without working out the rest.
 

@@ -42,9 +42,19 @@ from waiting import LIMIT, is_open, until
 
 ADDRESS = "http://127.0.0.1:8000"
 README = (toolbox.ROOT / "README.md").read_text(encoding="utf-8")
-ANSWERS, COMMAND_LINE, ECONOMICS, ERRORS, POLICY_PAGE, PROFILE, PROOFS, TELEMETRY = (
+ANSWERS, COMMAND_LINE, ECONOMICS, ERRORS, POLICY_PAGE, PORTFOLIOS, PROFILE, PROOFS, TELEMETRY = (
     (toolbox.ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    for page in ("answers", "command-line", "economics", "errors", "policies", "profile", "proofs", "telemetry")
+    for page in (
+        "answers",
+        "command-line",
+        "economics",
+        "errors",
+        "policies",
+        "portfolios",
+        "profile",
+        "proofs",
+        "telemetry",
+    )
 )
 REGISTRY = Registry(load_directory(trivium.POLICIES, VOCABULARY))
 POLICIES = REGISTRY.by_version
@@ -483,7 +493,7 @@ def test_an_excerpt_that_says_something_else_is_noticed() -> None:
 
 
 @pytest.mark.tool("bash")
-@pytest.mark.parametrize("page", [README, COMMAND_LINE], ids=["README", "command-line"])
+@pytest.mark.parametrize("page", [README, COMMAND_LINE, PORTFOLIOS], ids=["README", "command-line", "portfolios"])
 def test_the_commands_run_in_their_order(page: str, live: serving.Live, tmp_path: Path) -> None:
     before: set[Path] = set()
     shown = [line for line in commands(page) if "trivium " in line]

@@ -12,6 +12,7 @@ from trivium.cli.common import Commands
 from trivium.cli.interview import interview
 from trivium.cli.policy import policy
 from trivium.cli.recommend import recommend
+from trivium.cli.score import score
 from trivium.cli.serve import serve
 from trivium.cli.signing import keygen, sign
 
@@ -40,5 +41,5 @@ def main() -> None:
 
 for command in (keygen, sign):
     policy.add_command(command)
-for command in (serve, recommend, interview, policy, openapi, version, completion):
+for command in (serve, recommend, score, interview, policy, openapi, version, completion):
     main.add_command(command)

@@ -1,1 +1,1 @@
-"""Whole portfolios of profiles at once, as columns. It needs the extra `arrow`: NumPy and PyArrow."""
+"""Portfolios: many use cases at once, as columns (with the extra `arrow`), and row by row from files and streams."""

@@ -1,0 +1,220 @@
+"""`trivium score`: a portfolio from files, row by row."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from trivium.advisor import Advisor
+from trivium.cli.common import FOUND_PROBLEMS, INVALID_INPUT, Failure, console, find_served, json_option, print_json
+from trivium.cli.recommend import policy_option
+from trivium.cli.tables import table
+from trivium.errors import TriviumError
+from trivium.policy import Policy
+from trivium.portfolio.columns import DecimalMark
+from trivium.portfolio.files import READERS, WRITERS, FileError, format_of, found_files, sniffed
+from trivium.portfolio.job import Job, Outputs, Reading, Source, State, source_of, understood
+from trivium.portfolio.rows import DEFAULT_COLUMNS, RowScorer
+from trivium.portfolio.summary import Summary
+
+
+STANDARD = "-"
+MOST_LISTED = 5
+"""Entries of each list on a terminal."""
+
+
+@click.command
+@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@click.option("-o", "--output", metavar="OUT", help="Where to write the scored rows; - for standard output.")
+@policy_option
+@click.option("--columns", metavar="NAME,...", help=f"What to add to each row.  [default: {','.join(DEFAULT_COLUMNS)}]")
+@click.option(
+    "--map", "mapping", multiple=True, metavar="COLUMN=FIELD", help="Which field a column gives; nothing for none."
+)
+@click.option("--decimal", type=click.Choice([".", ","]), help="The decimal mark of numbers that leave it open.")
+@click.option("--prefix", default="", metavar="TEXT", help="What the names of added columns begin with.")
+@click.option("--rejects", metavar="FILE", help="Where to write what is wrong with rows.  [default: OUT.rejects.csv]")
+@click.option("--from", "input_format", type=click.Choice(list(READERS)), help="The format of standard input.")
+@click.option("--to", "output_format", type=click.Choice(WRITERS), help="The format of standard output.")
+@click.option("--resume", is_flag=True, help="Go on where a run that was stopped has got to.")
+@click.option("--dry-run", is_flag=True, help="Show how the columns are understood, and stop.")
+@click.option("--fail-on", type=click.Choice(["rejected"]), help="Exit with 1 when a row is rejected.")
+@json_option
+def score(
+    inputs: tuple[str, ...],
+    output: str | None,
+    selector: str | None,
+    columns: str | None,
+    mapping: tuple[str, ...],
+    decimal: str | None,
+    prefix: str,
+    rejects: str | None,
+    input_format: str | None,
+    output_format: str | None,
+    resume: bool,
+    dry_run: bool,
+    fail_on: str | None,
+    as_json: bool,
+) -> None:
+    """Recommend a strategy for each row of a portfolio.
+
+    IN... are CSV, TSV, NDJSON or JSON files, patterns, or directories of such files; - reads standard input. Columns
+    are matched to the fields of a profile whatever their case and spaces; others are kept as they are. A row that is
+    wrong is kept too, with its error.
+    """
+    advisor = Advisor(find_served(selector))
+    chosen = DEFAULT_COLUMNS if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
+    try:
+        with _sources(inputs, input_format) as sources:
+            reading = Reading(_mapping(mapping), cast("DecimalMark | None", decimal), prefix)
+            job = Job(sources, RowScorer(advisor, chosen), reading)
+            if dry_run:
+                _show_columns(job, as_json=as_json)
+                return
+            outputs = _outputs(sources, output, rejects, output_format)
+            with _progress(sum(source.size for source in sources)) as progress:
+                state = job.run(outputs, resume=resume, progress=progress)
+    except TriviumError as error:
+        raise Failure(f"Error: {error}", INVALID_INPUT) from None
+    except KeyboardInterrupt:
+        hint = "; --resume goes on from here" if output not in {None, STANDARD} else ""
+        raise Failure(f"Stopped{hint}", FOUND_PROBLEMS) from None
+    _report(state, outputs, advisor.policy, as_json=as_json)
+    if fail_on is not None and state.summary.rejected:
+        raise Failure(f"{state.summary.rejected:,} rows are rejected", FOUND_PROBLEMS)
+
+
+@contextmanager
+def _sources(inputs: tuple[str, ...], input_format: str | None) -> Iterator[list[Source]]:
+    """Return the files to read; standard input is copied to a temporary one, because it is read twice."""
+    if STANDARD not in inputs:
+        if input_format is not None:
+            raise FileError("--from is for standard input; the format of a file is its extension")
+        yield [source_of(path, format_of(path, READERS)) for path in found_files(inputs)]
+        return
+    if len(inputs) > 1:
+        raise FileError("standard input can only be scored alone")
+    with tempfile.NamedTemporaryFile() as copy:
+        stdin = click.open_file("-", "rb")
+        while part := stdin.read(1 << 20):
+            copy.write(part)
+        copy.flush()
+        path = Path(copy.name)
+        with path.open("rb") as file:
+            kind = input_format or sniffed(file.read(4096))
+        yield [source_of(path, kind)._replace(name="<stdin>")]
+
+
+def _mapping(entries: tuple[str, ...]) -> dict[str, str]:
+    mapping = {}
+    for entry in entries:
+        column, equals, field = entry.rpartition("=")
+        if not equals:
+            raise FileError(f"--map {entry}: expected COLUMN=FIELD")
+        mapping[column] = field.strip()
+    return mapping
+
+
+def _outputs(sources: list[Source], output: str | None, rejects: str | None, output_format: str | None) -> Outputs:
+    rejected = Path(rejects) if rejects is not None else None
+    if output == STANDARD or output is None:
+        kind = output_format or (sources[0].kind if sources[0].kind in WRITERS else "csv")
+        stream = click.open_file("-", "w", encoding="utf-8") if output == STANDARD else None
+        made = Outputs(None, kind, rejected, stream)
+    else:
+        if output_format is not None:
+            raise FileError("--to is for standard output; the format of a file is its extension")
+        path = Path(output)
+        made = Outputs(path, format_of(path, WRITERS), rejected or path.with_suffix(".rejects.csv"))
+    read = {Path(source.name).resolve() for source in sources}
+    for one in (made.path, made.rejects):
+        if one is not None and one.resolve() in read:
+            raise FileError(f"{one}: it is an input too; write to another file")
+    return made
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int, int], None] | None]:
+    """Show on a terminal how far the run is, how fast, and how long it will take."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    bar = Progress(
+        TextColumn("{task.fields[rows]:,} rows"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]:,.0f} rows/s"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task("", total=total, rows=0, rate=0.0)
+
+        def advance(rows: int, read: int) -> None:
+            elapsed = bar.tasks[0].elapsed or 0.0
+            bar.update(task, completed=read, rows=rows, rate=rows / elapsed if elapsed else 0.0)
+
+        yield advance
+
+
+def _show_columns(job: Job, *, as_json: bool) -> None:
+    found = understood(job.columns, job.names)
+    if as_json:
+        print_json({"columns": found, "added": job.added})
+        return
+    shown = table("column", "gives")
+    for one in found:
+        shown.add_row(one["column"], one["field"] or Text("kept as it is", "dim"))
+    console().print(shown)
+    console().print(Text(f"Added: {', '.join(job.added)}"))
+
+
+def _report(state: State, outputs: Outputs, policy: Policy, *, as_json: bool) -> None:
+    """Print the summary: on standard error where the rows themselves go to standard output."""
+    for rejected in state.rejects:
+        click.echo(rejected, err=True)
+    if outputs.stream is not None:
+        _show_summary(Console(stderr=True, highlight=False, markup=False, emoji=False), state.summary, policy)
+    elif as_json:
+        files = {"output": outputs.path, "rejects": outputs.rejects if state.summary.rejected else None}
+        print_json({**state.summary.shown(), **{name: file and str(file) for name, file in files.items()}})
+    else:
+        _show_summary(console(), state.summary, policy)
+        if outputs.rejects is not None and state.summary.rejected:
+            console().print(Text(f"What is wrong with rejected rows is in {outputs.rejects}"))
+
+
+def _show_summary(out: Console, summary: Summary, policy: Policy) -> None:
+    projects = summary.projects
+    rejected = f", {summary.rejected:,} rejected" if summary.rejected else ""
+    out.print(Text(f"{projects:,} projects{rejected}", "bold"))
+    shown = table("strategy", "projects", "")
+    for name, count in summary.strategies.items():
+        shown.add_row(policy.document.strategies[name], f"{count:,}", _share(count, projects))
+    shown.add_row("provisional", f"{projects - summary.settled:,}", _share(projects - summary.settled, projects))
+    out.print(shown)
+    for lever, spec in policy.document.levers.items():
+        if blocks := [block for block in summary.most_blocking() if block.lever == lever][:MOST_LISTED]:
+            shown = table(f"what keeps projects from {spec.label.lower()}", "projects", "code")
+            for block in blocks:
+                shown.add_row(block.says, f"{block.projects:,}", block.code)
+            out.print(shown)
+    if asked := summary.most_asked()[:MOST_LISTED]:
+        shown = table("question to answer first", "projects", "can settle", "column")
+        for one in asked:
+            shown.add_row(one.question, f"{one.projects:,}", f"{one.settles:,}", one.input)
+        out.print(shown)
+
+
+def _share(count: int, total: int) -> str:
+    return f"{count / total:.0%}" if total else ""

@@ -1,0 +1,397 @@
+"""One run over a portfolio: every row of the inputs is scored, or rejected with its reasons, and none is lost.
+
+What is written stays under a temporary name until it is whole. Now and then a checkpoint says how far it is, so that a
+run that was stopped can go on from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, NamedTuple, Self, TextIO, TypeAlias
+
+import msgspec
+
+from trivium.portfolio.columns import BadCell, Columns, ColumnsError, DecimalMark
+from trivium.portfolio.files import READERS, RESUMABLE, FileError, Row, make_writer, sync
+from trivium.portfolio.ranking import Ranking
+from trivium.portfolio.rows import RowScorer
+from trivium.portfolio.summary import Summary
+
+
+CHECKPOINT_ROWS = 2000
+"""Rows between two checkpoints."""
+
+REJECTS = ("file", "row", "column", "value", "reason")
+"""The columns of the file of rejected rows."""
+
+SHOWN_REJECTS = 5
+"""Rejected rows that are kept to be shown."""
+
+
+class Source(NamedTuple):
+    """A file to score.
+
+    Attributes:
+        name: what messages call it.
+        kind: its format.
+        open: opens it from its start.
+        mark: differs when the file has changed.
+        size: its bytes.
+    """
+
+    name: str
+    kind: str
+    open: Callable[[], IO[bytes]]
+    mark: str
+    size: int
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """How to read the inputs.
+
+    Attributes:
+        mapping: column to field, where their names differ.
+        decimal: the decimal mark of numbers in texts.
+        prefix: what the names of output columns begin with.
+    """
+
+    mapping: dict[str, str] = {}
+    decimal: DecimalMark | None = None
+    prefix: str = ""
+
+
+class Outputs(msgspec.Struct, frozen=True):
+    """What to write.
+
+    Attributes:
+        path: the scored rows; None for nowhere.
+        kind: the format of it.
+        rejects: the rejected rows; None for nowhere.
+        stream: takes the scored rows in place of a file.
+    """
+
+    path: Path | None = None
+    kind: str = "csv"
+    rejects: Path | None = None
+    stream: Any = None
+
+
+class State(msgspec.Struct):
+    """How far a run is.
+
+    Attributes:
+        run: what tells runs apart: the inputs, the policy and the options.
+        summary: the counts.
+        ranking: the first projects.
+        rejects: the first rejected rows: where they are, and why.
+        source: which input is read.
+        number: the last row of it that is done.
+        written: bytes of the scored rows.
+        rejected: bytes of the rejected rows.
+    """
+
+    run: str
+    summary: Summary
+    ranking: Ranking = msgspec.field(default_factory=Ranking)
+    rejects: list[str] = []
+    source: int = 0
+    number: int = 0
+    written: int = 0
+    rejected: int = 0
+
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told now and then how many rows and bytes have been read."""
+
+
+def source_of(path: Path, kind: str) -> Source:
+    """Return a file as a source.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    try:
+        found = path.stat()
+        path.open("rb").close()
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror}") from None
+    return Source(str(path), kind, lambda: path.open("rb"), f"{found.st_size} {found.st_mtime_ns}", found.st_size)
+
+
+class Job:
+    """A portfolio, and how it is understood.
+
+    Args:
+        sources: the inputs.
+        scorer: scores each row.
+        reading: how to read the inputs.
+
+    Attributes:
+        names: the columns of the inputs, in the order in which they first appear.
+        columns: what they mean.
+
+    Raises:
+        ColumnsError: the columns cannot be understood.
+        FileError: an input cannot be read, or has no rows.
+    """
+
+    def __init__(self, sources: list[Source], scorer: RowScorer, reading: Reading) -> None:
+        self.sources = sources
+        self.scorer = scorer
+        self.reading = reading
+        tables = [(source, _names(source)) for source in sources]
+        self.names = list(dict.fromkeys(name for _, names in tables for name in names))
+        self.columns = Columns(self.names, reading.mapping, reading.decimal)
+        for source, names in tables:
+            if source.kind not in _WITHOUT_HEADER and (problem := self.columns.twice(names)):
+                raise ColumnsError(f"{source.name}: {problem}")
+        self.added = [reading.prefix + name for name in scorer.columns]
+        if both := [name for name in self.added if name in self.names]:
+            raise ColumnsError(
+                f"the inputs have a column `{both[0]}` of their own: say --prefix, such as --prefix new_"
+            )
+
+    def run(self, outputs: Outputs, *, resume: bool = False, progress: Progress | None = None) -> State:
+        """Score every row.
+
+        Args:
+            outputs: what to write.
+            resume: whether to go on where a run with the same inputs and options was stopped.
+            progress: told how far it is.
+
+        Raises:
+            FileError: an input is damaged, an output cannot be written, or there is nothing to go on with.
+        """
+        if resume and (outputs.path is None or outputs.kind not in RESUMABLE):
+            raise FileError(f"only files of the formats {', '.join(sorted(RESUMABLE))} can be resumed")
+        told = progress or (lambda _rows, _bytes: None)
+        state = State(self._identity(outputs), Summary(dict.fromkeys(self.scorer.advisor.policy.strategies, 0)))
+        try:
+            with _Written(outputs, state, [*self.names, *self.added], resume=resume) as written:
+                for done, (row, place) in enumerate(self._rows(written.state), 1):
+                    self._score(row, written)
+                    if done % CHECKPOINT_ROWS == 0:
+                        written.save()
+                    if done % _PROGRESS_ROWS == 0:
+                        told(done, place())
+                summary = written.state.summary
+                if not summary.projects and not summary.rejected:
+                    raise FileError(f"{self.sources[-1].name}: there are columns and no rows")
+                written.publish()
+        except OSError as error:
+            raise FileError(f"{error.filename or outputs.path or 'output'}: {error.strerror}") from None
+        return written.state
+
+    def _rows(self, state: State) -> Iterator[tuple[Row, Callable[[], int]]]:
+        """Yield the rows that are still to be scored, each with what says how many bytes were read."""
+        before = 0
+        for index, source in enumerate(self.sources):
+            if index >= state.source:
+                if index > state.source:
+                    state.source, state.number = index, 0
+                done = state.number
+                with source.open() as file:
+                    start = before
+
+                    def place(file: IO[bytes] = file, start: int = start) -> int:
+                        return start + file.tell()
+
+                    for row in READERS[source.kind](file, source.name).rows:
+                        if row.number > done:
+                            state.number = row.number
+                            yield row, place
+            before += source.size
+
+    def _score(self, row: Row, written: _Written) -> None:
+        state = written.state
+        source = self.sources[state.source].name
+        profile = [BadCell("", "", row.problem)] if row.problem else self.columns.profile(row.cells)
+        if isinstance(profile, list):
+            values = self.scorer.failed("; ".join(map(str, profile)))
+            state.summary.rejected += 1
+            if len(state.rejects) < SHOWN_REJECTS:
+                state.rejects.append(f"{source}: row {row.number}: {'; '.join(map(str, profile))}")
+            for bad in profile:
+                written.reject({"file": source, "row": row.number, **bad._asdict()})
+        else:
+            scored = self.scorer.score(profile)
+            values = scored.values
+            state.summary.add(scored)
+            state.ranking.add(source, row.number, profile, scored)
+        written.write({**row.cells, **dict(zip(self.added, values, strict=True))})
+
+    def _identity(self, outputs: Outputs) -> str:
+        advisor = self.scorer.advisor
+        told = [
+            [(source.name, source.kind, source.mark) for source in self.sources],
+            advisor.policy.digest,
+            self.scorer.columns,
+            self.reading,
+            outputs.kind,
+            str(outputs.rejects),
+        ]
+        return hashlib.sha256(msgspec.json.encode(told)).hexdigest()
+
+
+_PROGRESS_ROWS = 250
+_WITHOUT_HEADER = frozenset({"json", "ndjson"})
+
+
+def _names(source: Source) -> list[str]:
+    """Return the columns of an input; where it has no row of names, they are those of all its rows."""
+    try:
+        with source.open() as file:
+            table = READERS[source.kind](file, source.name)
+            if table.names is not None:
+                return table.names
+            names: dict[str, None] = {}
+            for row in table.rows:
+                names.update(dict.fromkeys(row.cells))
+                if len(names) > _NAMES_LIMIT:
+                    break
+            return list(names)
+    except OSError as error:
+        raise FileError(f"{source.name}: {error.strerror}") from None
+
+
+_NAMES_LIMIT = 10_000
+"""Names after which no more are collected; there are too many already."""
+
+
+class _Written:
+    """The outputs of a run, and how far it is.
+
+    Where an input turns out to be damaged, nothing is left behind; a stop leaves what can be resumed.
+
+    Args:
+        outputs: what to write.
+        state: the state of a run that begins.
+        names: the columns of the scored rows.
+        resume: whether to take up the state of a run that was stopped.
+    """
+
+    def __init__(self, outputs: Outputs, state: State, names: list[str], *, resume: bool) -> None:
+        self.state = state
+        self._checkpoint: Path | None = None
+        if outputs.path is not None and outputs.kind in RESUMABLE:
+            self._checkpoint = outputs.path.with_name(f".{outputs.path.name}.state")
+            if resume and self._checkpoint.exists():
+                self.state = _read_state(self._checkpoint, state.run)
+            else:
+                self._checkpoint.unlink(missing_ok=True)
+        resumed = self.state is not state
+        self._scored = _Part(outputs.path, self.state.written)
+        self._rejected = _Part(outputs.rejects, self.state.rejected)
+        text = self._scored.text or outputs.stream
+        self._write = make_writer(outputs.kind, text, names, resumed=resumed) if text else None
+        text = self._rejected.text
+        self._reject = make_writer("csv", text, REJECTS, resumed=resumed) if text else None
+
+    def write(self, cells: Mapping[str, Any]) -> None:
+        if self._write is not None:
+            self._write.write(cells)
+
+    def reject(self, cells: Mapping[str, Any]) -> None:
+        if self._reject is not None:
+            self._reject.write(cells)
+
+    def save(self) -> None:
+        """Have all that is written reach the disk, and note how much it is."""
+        self.state.written, self.state.rejected = self._scored.saved(), self._rejected.saved()
+        if self._checkpoint is not None:
+            new = self._checkpoint.with_name(f"{self._checkpoint.name}.new")
+            with new.open("wb") as file:
+                file.write(msgspec.msgpack.encode(self.state))
+                sync(file)
+            new.replace(self._checkpoint)
+
+    def publish(self) -> None:
+        """Give the files their names."""
+        if self._write is not None:
+            self._write.close()
+        self._rejected.publish(keep=self.state.summary.rejected > 0)
+        self._scored.publish(keep=True)
+        if self._checkpoint is not None:
+            self._checkpoint.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # An interrupt comes in the middle of a row, so what can be resumed is the last checkpoint.
+        kept = kind is KeyboardInterrupt and self._checkpoint is not None and self._checkpoint.exists()
+        for part in (self._scored, self._rejected):
+            part.close(remove=kind is not None and not kept)
+        if kind is not None and not kept and self._checkpoint is not None:
+            self._checkpoint.unlink(missing_ok=True)
+
+
+class _Part:
+    """A file that is written under a temporary name until it is whole.
+
+    Args:
+        path: where it will be; None for no file at all.
+        size: how much of an earlier part of it is good.
+    """
+
+    def __init__(self, path: Path | None, size: int) -> None:
+        self._path = path
+        self.text: TextIO | None = None
+        if path is None:
+            return
+        self._part = path.with_name(f".{path.name}.part")
+        if size and (not self._part.exists() or self._part.stat().st_size < size):
+            raise FileError(
+                f"{self._part}: it is not as it was left, so the run cannot be resumed; start anew without --resume"
+            )
+        self._file = self._part.open("r+b" if size else "wb")
+        self._file.truncate(size)
+        self._file.seek(size)
+        self.text = io.TextIOWrapper(self._file, encoding="utf-8", newline="")
+
+    def saved(self) -> int:
+        """Have all of it reach the disk, and return its size."""
+        if self.text is None:
+            return 0
+        self.text.flush()
+        sync(self._file)
+        return self._file.tell()
+
+    def publish(self, *, keep: bool) -> None:
+        """Give the file its name; or remove it, and one of that name."""
+        if self._path is None:
+            return
+        self.saved()
+        if keep:
+            self._part.replace(self._path)
+        else:
+            self._path.unlink(missing_ok=True)
+            self._part.unlink()
+
+    def close(self, *, remove: bool) -> None:
+        if self.text is not None:
+            with suppress(OSError):  # what cannot be written any more was reported already
+                self.text.close()
+            if remove:
+                self._part.unlink(missing_ok=True)
+
+
+def _read_state(path: Path, run: str) -> State:
+    try:
+        state = msgspec.msgpack.decode(path.read_bytes(), type=State)
+    except msgspec.MsgspecError:
+        raise FileError(f"{path}: it cannot be read, so the run cannot be resumed; start anew") from None
+    if state.run != run:
+        raise FileError("the inputs, the policy or the options are others than before; start anew without --resume")
+    return state
+
+
+def understood(columns: Columns, names: list[str]) -> list[Mapping[str, str | None]]:
+    """Return how each column is understood: the field that it gives, or nothing where it passes through."""
+    return [
+        {"column": name, "field": columns.targets[name].name if name in columns.targets else None} for name in names
+    ]

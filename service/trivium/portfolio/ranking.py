@@ -1,0 +1,57 @@
+"""Which projects of a portfolio to look at first."""
+
+from __future__ import annotations
+
+import heapq
+
+import msgspec
+
+from trivium.portfolio.rows import Scored
+from trivium.profile import Profile
+
+
+MOST_RANKED = 1000
+"""Most projects that are kept, however many there are."""
+
+
+class Project(msgspec.Struct, order=True):
+    """A project with its place in the ranking.
+
+    Attributes:
+        key: larger is earlier: whether it pays back, how soon, and the requests a day; then the earlier row.
+        source: the file it comes from.
+        number: its row there.
+        profile: what is known of it.
+    """
+
+    key: tuple[float, float, int]
+    source: str
+    number: int
+    profile: Profile
+
+
+class Ranking(msgspec.Struct):
+    """The first projects of a portfolio: those that pay back soonest, then those with most requests a day.
+
+    Attributes:
+        kept: the projects, as a heap with the last one on top.
+        seen: how many there were.
+    """
+
+    kept: list[Project] = []
+    seen: int = 0
+
+    def add(self, source: str, number: int, profile: Profile, scored: Scored) -> None:
+        """Rank a project; the last one is dropped where there are too many."""
+        self.seen += 1
+        months = scored.economics.payback_months if scored.economics is not None else None
+        soon = float("-inf") if months is None else -float(months)
+        key = (soon, profile.requests_per_day or 0.0, -self.seen)
+        if len(self.kept) < MOST_RANKED:
+            heapq.heappush(self.kept, Project(key, source, number, profile))
+        elif key > self.kept[0].key:
+            heapq.heapreplace(self.kept, Project(key, source, number, profile))
+
+    def first(self) -> list[Project]:
+        """Return the projects that were kept, the first one first."""
+        return sorted(self.kept, key=lambda one: one.key, reverse=True)
