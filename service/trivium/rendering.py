@@ -132,7 +132,7 @@ class Renderer:
         stated = {field.name for field, given in zip(advisor.policy.inputs, known, strict=True) if given}
         given = tuple([f"/{name}" for name in FIELDS if name in stated])
         codes = tuple([reason.code for reason in explained.reasons])
-        outcome = _outcome(explained.strategy, explained.status, codes, advisor.reference)
+        outcome = shared_outcome(explained.strategy, explained.status, codes, advisor.reference)
         return _Template(pieces, holes, all_holes, given, outcome)
 
 
@@ -163,11 +163,12 @@ def _hole(name: str) -> Any:
     return msgspec.Raw(b"\0%b\0" % name.encode())
 
 
-_outcome = cache(Outcome)  # as many as the policies can tell apart
+shared_outcome = cache(Outcome)
+"""Returns the one object of an outcome; there are as many as the policies can tell apart."""
 
 
 def _outcome_of(made: Recommendation) -> Outcome:
-    return _outcome(made.strategy, made.status, tuple(reason.code for reason in made.rationale), made.policy)
+    return shared_outcome(made.strategy, made.status, tuple(reason.code for reason in made.rationale), made.policy)
 
 
 def _pointers(profile: Profile) -> tuple[str, ...]:

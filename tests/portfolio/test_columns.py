@@ -81,7 +81,7 @@ def test_two_columns_for_one_field_are_found() -> None:
     assert columns.twice(["Labeled examples", "id"]) == ""
     reason = "`Labeled examples` gives `labeled_examples` too: leave one of them empty"
     both = columns.profile({"Labeled examples": 1, "labeled_examples": 2})
-    assert both == [BadCell("labeled_examples", "2", reason)]
+    assert both == [BadCell("labeled_examples", "2", reason, "malformed", "/labeled_examples")]
     assert columns.profile({"Labeled examples": "", "labeled_examples": 2}) == Profile(labeled_examples=2.0)
 
 
@@ -114,7 +114,7 @@ def test_a_number_is_read_as_it_was_meant_or_refused(drawn: tuple[Decimal, str, 
     try:
         found = read_cell(text, NUMBER)
     except ValueError as error:
-        assert str(error).endswith("say --decimal . or --decimal ,")  # noqa: PT017 - both ways are right
+        assert str(error).endswith("give the decimal mark (--decimal)")  # noqa: PT017 - both ways are right
     else:
         assert found == float(meant)
 

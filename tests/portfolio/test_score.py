@@ -134,7 +134,7 @@ def test_a_wrong_row_is_kept_with_its_error_and_listed(invoke: Invoke, tmp_path:
         *(("2", "requests_per_day", "1,234"), ("3", "primary_goal", "cots")),
         *(("4", "requests_per_day", "-1"), ("5", "", "")),
     ]
-    assert "say --decimal" in rejects[0]["reason"]
+    assert "(--decimal)" in rejects[0]["reason"]
     assert "did you mean `cost`?" in rejects[1]["reason"]
     assert json.loads(done.stdout)["rejected"] == 4
     (tmp_path / "in.csv").write_text("id,primary_goal\na,cost\n", "utf-8")

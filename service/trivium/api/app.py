@@ -91,6 +91,7 @@ def create_app(
         metrics=Metrics(reloader, log),
         contract=CONTRACT,
         batches=Capacity(settings.max_batches),
+        streams=Capacity(settings.max_streams),
         body_deadline=Deadline(settings.body_seconds),
         logger=logger,
         drain=drain or Drain(),

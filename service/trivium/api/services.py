@@ -9,7 +9,7 @@ from litestar import Request
 from structlog.typing import FilteringBoundLogger
 
 from trivium.api.drain import Drain
-from trivium.api.http.body import Deadline, read_body
+from trivium.api.http.body import BodyStream, Deadline, read_body
 from trivium.api.http.capacity import Capacity
 from trivium.api.openapi.document import Contract
 from trivium.api.reloader import PolicyReloader
@@ -27,6 +27,7 @@ class Services(msgspec.Struct, frozen=True, eq=False, kw_only=True):
         metrics: what is measured.
         contract: the OpenAPI document.
         batches: how many batches run at once.
+        streams: how many streams run at once.
         body_deadline: ends the reading of a body that does not arrive.
         logger: takes what is to be logged.
         drain: whether the service is about to stop.
@@ -37,6 +38,7 @@ class Services(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     metrics: Metrics
     contract: Contract
     batches: Capacity
+    streams: Capacity
     body_deadline: Deadline
     logger: FilteringBoundLogger
     drain: Drain
@@ -62,3 +64,13 @@ async def read_request(request: Request[Any, Any, Any]) -> bytes:
     """
     services = services_of(request)
     return await read_body(request, limit=services.settings.max_body_bytes, deadline=services.body_deadline)
+
+
+def stream_request(request: Request[Any, Any, Any]) -> BodyStream:
+    """Return the body of a request as a stream, within the size and the pauses that are set.
+
+    Raises:
+        ProblemError: `too_large`, the announced length is beyond the limit.
+    """
+    settings = services_of(request).settings
+    return BodyStream(request, limit=settings.max_stream_bytes, idle_seconds=settings.stream_idle_seconds)

@@ -35,6 +35,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         body_seconds: how long a request body may take to arrive.
         max_batch: most profiles in one batch.
         max_batches: most batches at once; more are answered with 503.
+        max_streams: most streamed batches at once; more are answered with 503.
+        max_stream_bytes: largest body of a streamed batch.
+        stream_idle_seconds: how long the body of a streamed batch may pause.
         policy_dir: directory of own policies, served in place of those in the package.
         policy_pins: exactly what may be served, as `1.0.0=DIGEST,2.0.0=DIGEST`; empty for no such limit.
         policy_keys: file of the Ed25519 public keys that may sign own policies; empty where none need a signature.
@@ -53,6 +56,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     body_seconds: Annotated[float, msgspec.Meta(ge=0.01, le=3600)] = 30
     max_batch: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1000
     max_batches: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 8
+    max_streams: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 4
+    max_stream_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 40)] = 16 << 30
+    stream_idle_seconds: Annotated[float, msgspec.Meta(ge=0.01, le=3600)] = 30
     policy_dir: Annotated[str, msgspec.Meta(max_length=4096)] = ""
     policy_pins: Annotated[str, msgspec.Meta(max_length=65536)] = ""
     policy_keys: Annotated[str, msgspec.Meta(max_length=4096)] = ""

@@ -36,9 +36,17 @@ _CLOSE = 0.85
 
 
 class ColumnsError(TriviumError):
-    """The columns of a portfolio cannot be understood; the text says what to do."""
+    """The columns of a portfolio cannot be understood; the text says what to do.
+
+    Attributes:
+        reason: the text without the options of the command line.
+    """
 
     code = "invalid_columns"
+
+    def __init__(self, reason: str, options: str = "") -> None:
+        super().__init__(reason + options)
+        self.reason = reason
 
 
 class Target(NamedTuple):
@@ -86,11 +94,15 @@ class BadCell(NamedTuple):
         column: the column of the file; empty where the whole row is wrong.
         value: what it holds, shortened.
         reason: a clause that says what to do.
+        code: the kind of error.
+        pointer: JSON Pointer of the field; empty where the whole row is wrong.
     """
 
     column: str
     value: str
     reason: str
+    code: str = "malformed"
+    pointer: str = ""
 
     def __str__(self) -> str:
         return f"{self.column}: {self.reason}" if self.column else self.reason
@@ -127,14 +139,13 @@ class Columns:
             if target is not None:
                 self.targets[name] = target
             elif name not in mapped and (near := _misspelt(name)):
-                problems.append(
-                    f"column `{name[:SHOWN]}` looks like `{near}`: rename it, or say --map '{name[:SHOWN]}={near}', "
-                    f"or --map '{name[:SHOWN]}=' if it is something else"
-                )
+                problems.append((name[:SHOWN], near))
             else:
                 self.others.append(name)
         if problems:
-            raise ColumnsError("\n".join(problems))
+            looks = "; ".join(f"column `{name}` looks like `{near}`: rename it" for name, near in problems)
+            name, near = problems[0]
+            raise ColumnsError(looks, f", or say --map '{name}={near}', or --map '{name}=' if it is something else")
         if not self.targets:
             seen = ", ".join(f"`{name[:SHOWN]}`" for name in names[:10])
             known = ", ".join(TARGETS)
@@ -151,7 +162,7 @@ class Columns:
             if (target := self.targets.get(name)) is not None and filled.setdefault(target, name) != name:
                 return (
                     f"columns `{filled[target][:SHOWN]}` and `{name[:SHOWN]}` both give `{target.name}`: "
-                    f"remove one, or say --map '{name[:SHOWN]}='"
+                    "rename or remove one"
                 )
         return ""
 
@@ -167,13 +178,14 @@ class Columns:
             try:
                 value = read_cell(cell, target, self._decimal)
             except ValueError as error:
-                bad.append(BadCell(column, shown(cell), str(error)))
+                code = "unknown_value" if target.kind == "choice" else "wrong_type"
+                bad.append(BadCell(column, shown(cell), str(error), code, _pointer(target)))
                 continue
             if value is None:
                 continue
             if target.name in given:
                 reason = f"`{given[target.name]}` gives `{target.name}` too: leave one of them empty"
-                bad.append(BadCell(column, shown(cell), reason))
+                bad.append(BadCell(column, shown(cell), reason, "malformed", _pointer(target)))
                 continue
             given[target.name] = column
             parent, _, leaf = target.name.rpartition(".")
@@ -188,7 +200,18 @@ class Columns:
 
     def _located(self, error: FieldError, given: Mapping[str, str], cells: Mapping[str, Any]) -> BadCell:
         column = given.get((error.pointer or "")[1:].replace("/", "."), "")
-        return BadCell(column, shown(cells.get(column)), error.detail)
+        return BadCell(column, shown(cells.get(column)), error.detail, error.code, error.pointer or "")
+
+    def id_of(self, cells: Mapping[str, Any]) -> str | None:
+        """Return the id of a row that is wrong, where it can be told."""
+        for column, target in self.targets.items():
+            if target.name == "id" and isinstance(own := cells.get(column), str):
+                return own[:SHOWN]
+        return None
+
+
+def _pointer(target: Target) -> str:
+    return "/" + target.name.replace(".", "/")
 
 
 def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, Target | None]:
@@ -326,7 +349,9 @@ def _digits(text: str, decimal: DecimalMark | None) -> str:
         before, _, after = text.partition(marks[0])
         if len(after) == _GROUP and after.isdigit() and re.fullmatch(r"[1-9]\d{0,2}", before, re.ASCII):
             whole = before + after
-            raise ValueError(f"could be {whole} or {before}.{after}: say --decimal . or --decimal ,")
+            raise ValueError(
+                f"could be {whole} or {before}.{after}: write {whole}, or give the decimal mark (--decimal)"
+            )
     if decimal is None:
         decimal = _mark_of(text, marks)
     whole, mark, fraction = text.partition(decimal)

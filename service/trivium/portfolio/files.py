@@ -123,7 +123,7 @@ def _read_table(file: IO[bytes], name: str, delimiter: str | None) -> Table:
     first = next((line for line in lines if line.strip()), None)
     if first is None:
         raise FileError(f"{name}: the file is empty")
-    delimiter = delimiter or max(",;\t", key=_outside_quotes(first).count)
+    delimiter = delimiter or delimiter_of(first)
     csv.field_size_limit(MOST_LINE)
     read = csv.reader(_chained(first, lines), delimiter=delimiter, strict=True)
     try:
@@ -134,8 +134,9 @@ def _read_table(file: IO[bytes], name: str, delimiter: str | None) -> Table:
     return Table(names, _table_rows(read, names, name))
 
 
-def _outside_quotes(line: str) -> str:
-    return re.sub(r'"[^"]*"', "", line)
+def delimiter_of(line: str) -> str:
+    """Return what the first line of a table has most of: commas, semicolons or tabs."""
+    return max(",;\t", key=re.sub(r'"[^"]*"', "", line).count)
 
 
 def _chained(first: str, lines: Iterator[str]) -> Iterator[str]:

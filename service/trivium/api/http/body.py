@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
@@ -84,9 +85,13 @@ async def read_body(request: Request[Any, Any, Any], *, limit: int, deadline: De
         raise ProblemError("request_timeout") from None
     request.scope["state"][_ENDED] = True
     if body is None:
-        detail = "the body ended before it was complete, or its chunks are malformed"
-        raise InvalidInputError([FieldError("malformed", detail, pointer="")])
+        raise _cut_off()
     return body
+
+
+def _cut_off() -> InvalidInputError:
+    detail = "the body ended before it was complete, or its chunks are malformed"
+    return InvalidInputError([FieldError("malformed", detail, pointer="")])
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:
@@ -103,6 +108,84 @@ async def _read(receive: Receive, limit: int) -> bytes | None:
     if len(body) > limit:
         raise too_large(limit)
     return None if message["type"] == "http.disconnect" else bytes(body)
+
+
+class BodyStream:
+    """A request body that is read while it arrives.
+
+    The next message is always awaited, so that a caller who leaves is noticed while the last part is worked on.
+
+    Args:
+        request: the request.
+        limit: most bytes of the body.
+        idle_seconds: how long the body may pause.
+
+    Raises:
+        ProblemError: `too_large`, the announced length is beyond the limit.
+    """
+
+    def __init__(self, request: Request[Any, Any, Any], *, limit: int, idle_seconds: float) -> None:
+        if _announced(request.scope) > limit:
+            raise too_large(limit)
+        self._scope = request.scope
+        self._receive = request.receive
+        self._limit = limit
+        self._idle_seconds = idle_seconds
+        self._next: asyncio.Future[Any] | None = None
+
+    @property
+    def left(self) -> bool:
+        """Whether the caller has gone."""
+        message = self._next
+        if message is None or not message.done() or message.cancelled() or message.exception() is not None:
+            return False
+        return bool(message.result()["type"] == "http.disconnect")
+
+    async def parts(self) -> AsyncGenerator[bytes]:
+        """Yield the parts of the body.
+
+        Raises:
+            ProblemError: `too_large`, or `request_timeout` after a pause that is too long.
+            InvalidInputError: the caller stopped in the middle, or the body's framing is malformed.
+        """
+        taken, more = 0, True
+        try:
+            while more:
+                message = await self._message()
+                if message["type"] == "http.disconnect":
+                    self._scope["state"][_ENDED] = True
+                    raise _cut_off()  # noqa: TRY301 - whatever happens, no further message is awaited
+                body, more = message.get("body", b""), message.get("more_body", False)
+                self._scope["state"][_ENDED] = not more
+                self._next = asyncio.ensure_future(self._receive())
+                taken += len(body)
+                if taken > self._limit:
+                    raise too_large(self._limit)  # noqa: TRY301 - as above
+                if body:
+                    yield body
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def _message(self) -> Any:
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._receive())
+        try:
+            async with asyncio.timeout(self._idle_seconds):
+                return await asyncio.shield(self._next)
+        except TimeoutError:
+            raise ProblemError("request_timeout") from None
+
+    async def aclose(self) -> None:
+        """Await no further message, so that what is left of the body can be discarded."""
+        if self._next is not None and self._next.cancel():
+            with suppress(asyncio.CancelledError):
+                await self._next
+
+    def close(self) -> None:
+        """Await no further message."""
+        if self._next is not None:
+            self._next.cancel()
 
 
 async def discard_body(scope: Scope, receive: Receive) -> bool:

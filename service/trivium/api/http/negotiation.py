@@ -56,8 +56,12 @@ def read_request_line(scope: Scope, handler: BaseRouteHandler | None) -> dict[st
         opt = handler.opt
         if (consumes := opt.get("consumes")) is not None:
             _check_body_type(content_type, content_encoding, consumes)
+            if len(consumes) > 1:
+                scope["state"]["body_media_type"] = body = _media_type(content_type)
+                scope["state"]["media_type"] = body  # where the caller leaves it open
         if accept is not None and (produces := opt.get("produces")) is not None:
-            scope["state"]["media_type"] = _choose(accept, produces)
+            first = scope["state"].get("media_type", produces[0])
+            scope["state"]["media_type"] = _choose(accept, _from(first, produces))
     return _read_parameters(scope, handler) if scope["query_string"] else {}
 
 
@@ -66,6 +70,21 @@ def chosen_media_type(request: Request[Any, Any, Any]) -> str:
     produces: tuple[str, ...] = request.route_handler.opt["produces"]
     media_type: str = request.scope["state"].get("media_type", produces[0])
     return media_type
+
+
+def body_media_type(request: Request[Any, Any, Any]) -> str:
+    """Return which of the media types that the handler reads the body has."""
+    consumes: tuple[str, ...] = request.route_handler.opt["consumes"]
+    media_type: str = request.scope["state"].get("body_media_type", consumes[0])
+    return media_type
+
+
+def _from(first: str, offers: tuple[str, ...]) -> tuple[str, ...]:
+    return offers if first == offers[0] else (first, *(offer for offer in offers if offer != first))
+
+
+def _media_type(content_type: bytes) -> str:
+    return content_type.decode("latin-1").partition(";")[0].strip().lower()
 
 
 def _read_headers(scope: Scope) -> tuple[bytes, bytes, bytes | None]:

@@ -13,6 +13,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 Header = tuple[bytes, bytes]
 
 JSON = "application/json"
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
 MARKDOWN = "text/markdown"
 HTML = "text/html"
 NO_STORE: Header = (b"cache-control", b"no-store")
@@ -80,9 +82,10 @@ class StreamingResponse:
         media_type: its media type.
         headers: further headers, names in lower case.
         on_end: called once the body is sent, or given up.
+        has_left: says whether the caller has gone; None where the request's body is read, so that it can be awaited.
     """
 
-    __slots__ = ("headers", "on_end", "parts")
+    __slots__ = ("has_left", "headers", "on_end", "parts")
 
     def __init__(
         self,
@@ -90,26 +93,31 @@ class StreamingResponse:
         media_type: str = JSON,
         headers: Sequence[Header] = (NO_STORE,),
         on_end: Callable[[], object] = bool,
+        has_left: Callable[[], bool] | None = None,
     ) -> None:
         self.parts = parts
         self.headers = [(b"content-type", media_type.encode()), *headers]
         self.on_end = on_end
+        self.has_left = has_left
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the parts until the caller leaves; a failure on the way cuts the body off, which the caller notices."""
         del scope
-        left = asyncio.ensure_future(receive())  # the body is read: the next message says that the caller left
+        # Once the body is read, the next message says that the caller has left.
+        left = asyncio.ensure_future(receive()) if self.has_left is None else None
+        has_left = self.has_left or (lambda: left is not None and left.done())
         try:
             part = await anext(self.parts)  # whatever fails until here is answered as an error
             await send({"type": "http.response.start", "status": 200, "headers": self.headers})
             await send_parts(send, part, more=True)
             async for part in self.parts:
-                if left.done():
+                if has_left():
                     return
                 await send_parts(send, part, more=True)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            left.cancel()
+            if left is not None:
+                left.cancel()
             await self.parts.aclose()
             self.on_end()
 

@@ -187,7 +187,12 @@ class _Builder:
         if operation.body is not None:
             examples = {name: self._example(name, body) for name, body in operation.body_examples.items()}
             content = {"schema": self._references[operation.body], "examples": examples}
-            whole["requestBody"] = {"required": True, "content": {JSON: content}}
+            texts = {
+                media: {"schema": {"type": "string"}, "examples": {name: self._example(f"{operation.id}_{name}", text)}}
+                for media, text in operation.body_texts.items()
+                for name in (media.rpartition("/")[2].removeprefix("x-"),)
+            }
+            whole["requestBody"] = {"required": True, "content": {JSON: content, **texts}}
         whole["responses"] = {}
         for status, response in self._responses(operation):
             if status in whole["responses"]:
@@ -225,7 +230,7 @@ class _Builder:
         for media, content in described["content"].items():
             body = example[media] if isinstance(example, dict) and media in example else example
             cut = shortened(body, content["schema"], self._schemas)
-            form = "" if media == JSON else f"_{media.rpartition('/')[2]}"
+            form = "" if media == JSON else f"_{media.rpartition('/')[2].removeprefix('x-')}"
             content["examples"] = {operation.id: self._example(f"{operation.id}_reply{form}", cut)}
         if operation.links:
             described["links"] = operation.links

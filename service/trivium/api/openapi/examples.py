@@ -38,6 +38,12 @@ PROFILE_EXAMPLES: dict[str, Any] = {
     "nothing_known": {},
 }
 
+BATCH_TEXTS = {
+    "application/x-ndjson": '{"id": "support-answers", "citations_required": true}\n{"labeled_exampels": 120}\n',
+    "text/csv": "id,knowledge_need,requests_per_day\r\nsupport-answers,changing_facts,4k\r\n",
+}
+"""Batches that are streamed."""
+
 BATCH_EXAMPLES: dict[str, Any] = {
     "portfolio": {"defaults": {"primary_goal": "quality"}, "profiles": [INDEED, SUPPORT]},
 }

@@ -71,6 +71,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         problems: codes of the problems it can answer with beside those that every operation has.
         body: the type of the JSON body.
         body_examples: name to body.
+        body_texts: further media types of the body to an example of each; their schema is a string.
         links: operations that a result leads to, as OpenAPI links of the reply.
     """
 
@@ -82,6 +83,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
     body: Any = None
     body_examples: dict[str, Any] = {}
+    body_texts: dict[str, str] = {}
     links: dict[str, Any] = {}
 
     @property
@@ -111,7 +113,7 @@ def describes(operation: Operation) -> dict[str, Any]:
         "status_code": 200,
         "opt": {
             "operation": operation,
-            "consumes": None if operation.body is None else (JSON,),
+            "consumes": None if operation.body is None else (JSON, *operation.body_texts),
             "produces": tuple(operation.reply.content),
         },
     }

@@ -1,10 +1,10 @@
-"""POST /recommend/batch: a strategy for each of many use cases."""
+"""POST /recommend/batch: a strategy for each of many use cases, whole or as a stream."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import ExitStack
 from time import perf_counter
 from typing import Annotated, Any
@@ -13,34 +13,29 @@ import msgspec
 from litestar import Request, post
 from litestar.types import ASGIApp
 
-from trivium.api.http.capacity import Capacity
+from trivium.api.http.body import BodyStream
+from trivium.api.http.negotiation import body_media_type, chosen_media_type
 from trivium.api.http.problems import ProblemError, to_problem
-from trivium.api.http.responses import JSON, PART_BYTES, StreamingResponse
+from trivium.api.http.responses import CSV, JSON, NDJSON, PART_BYTES, StreamingResponse
 from trivium.api.openapi.components import REF
-from trivium.api.openapi.examples import BATCH_EXAMPLES, SUPPORT
+from trivium.api.openapi.examples import BATCH_EXAMPLES, BATCH_TEXTS, SUPPORT
 from trivium.api.openapi.operation import Operation, Reply, describes
 from trivium.api.routes.common import decision_headers
+from trivium.api.routes.items import BatchResult, ItemError, ItemWriter, make_writer, summary_of
 from trivium.api.routes.parameters import PolicyParameter, ViewParameter
-from trivium.api.routes.recommend import (
-    ANSWER,
-    DECISION_HEADERS,
-    DECISION_PROBLEMS,
-)
-from trivium.api.services import read_request, services_of
+from trivium.api.routes.recommend import DECISION_HEADERS, DECISION_PROBLEMS
+from trivium.api.services import read_request, services_of, stream_request
 from trivium.api.settings import Settings
 from trivium.catalog import PolicySet
 from trivium.decoding import decode
 from trivium.errors import FieldError, InvalidInputError
-from trivium.profile import Profile, make_profile
-from trivium.recommendation import View, encode
+from trivium.portfolio.streams import Case, CsvReader, JsonCases, Lines, NdjsonReader, Reader, StreamError
+from trivium.profile import Profile
 from trivium.rendering import Outcome, Renderer
 
 
 TURN_SECONDS = 0.005
 """How long a batch works before other requests get their turn."""
-
-MAX_SUGGESTING = 50
-"""How many bad profiles of a batch get suggestions; looking for them takes longer than deciding."""
 
 Item = Annotated[Any, msgspec.Meta(extra_json_schema={"$ref": REF.format(name="Profile")})]
 """Decoded on its own, so that what is wrong with one profile does not touch the others."""
@@ -67,56 +62,17 @@ class BatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 _BATCH = msgspec.json.Decoder(BatchRequest)
 
 
-class ItemError(msgspec.Struct, frozen=True):
-    """What is wrong with one profile of a batch; pointers start at the profile."""
-
-    code: str
-    detail: str
-    errors: list[FieldError]
+def _example(policies: PolicySet) -> dict[str, Any]:
+    profiles = [SUPPORT, {"labeled_exampels": 120}]
+    return {media: _answered(policies, profiles, media) for media in (JSON, NDJSON, CSV)}
 
 
-class SucceededItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="status", tag="ok"):
-    """A profile that was decided."""
-
-    index: Annotated[int, msgspec.Meta(description="Its place among the profiles sent, from 0.")]
-    id: Annotated[str | None, msgspec.Meta(description="Its id, when it has one.")] = None
-    result: Annotated[
-        Any, msgspec.Meta(description="The recommendation.", extra_json_schema={"$ref": REF.format(name=ANSWER.name)})
-    ]
-
-
-class FailedItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="status", tag="error"):
-    """A profile that is wrong."""
-
-    index: Annotated[int, msgspec.Meta(description="Its place among the profiles sent, from 0.")]
-    id: Annotated[str | None, msgspec.Meta(description="Its id, when it has one.")] = None
-    error: Annotated[ItemError, msgspec.Meta(description="What is wrong with it.")]
-
-
-BatchItem = Annotated[SucceededItem | FailedItem, msgspec.Meta(title="BatchItem")]
-
-
-class BatchSummary(msgspec.Struct, frozen=True):
-    """Counts over a batch."""
-
-    total: int
-    succeeded: int
-    failed: int
-    strategies: dict[str, int]
-
-
-class BatchResult(msgspec.Struct, frozen=True):
-    """Per profile, in the order sent, a result or an error."""
-
-    items: list[BatchItem]
-    summary: BatchSummary
-
-
-def _example(policies: PolicySet) -> Any:
-    request = BatchRequest([SUPPORT, {"labeled_exampels": 120}])
-    batch = Batch(policies.renderer(), request, "brief")
-    items = [msgspec.json.decode(batch.item(*one)) for one in enumerate(request.profiles)]
-    return {"items": items, "summary": batch.summary()}
+def _answered(policies: PolicySet, profiles: list[Any], media_type: str) -> Any:
+    renderer = policies.renderer()
+    batch = Batch(renderer, make_writer(media_type, renderer, "brief"))
+    items = b"".join(batch.item(case) for case in map(JsonCases().case, profiles))
+    whole = batch.writer.opening + items + batch.closing()
+    return msgspec.json.decode(whole) if media_type == JSON else whole.decode()
 
 
 RECOMMEND_BATCH = Operation(
@@ -125,11 +81,21 @@ RECOMMEND_BATCH = Operation(
     summary="Recommend a strategy for each of many use cases",
     description="Answers 200 with one item for each profile, in the order sent: its result, or what is wrong with it. "
     "An error of one item does not affect the others; the closing `summary` counts both. The response is sent as it "
-    "is made: one that ends without a summary was cut off. The deployment sets how many profiles a batch may have, by "
-    "default 1000 (more: 413), and how many batches run at once (more: 503 with Retry-After).",
+    "is made: one that ends without a summary was cut off. As JSON a batch is read whole: the deployment sets how many "
+    "profiles it may have, by default 1000 (more: 413). NDJSON (a profile on each line) and CSV (the names of fields "
+    "in the first row) are streams: items are answered while the body is still sent, and it may have any number of "
+    "profiles. Read the response while you send, or both ends wait for each other. The response has the media type of "
+    "the body unless Accept says otherwise. The deployment also sets how many batches and streams run at once (more: "
+    "503 with Retry-After).",
     body=BatchRequest,
     body_examples=BATCH_EXAMPLES,
-    reply=Reply("One item for each profile.", {JSON: BatchResult}, example=_example, headers=DECISION_HEADERS),
+    body_texts=BATCH_TEXTS,
+    reply=Reply(
+        "One item for each profile.",
+        {JSON: BatchResult, NDJSON: str, CSV: str},
+        example=_example,
+        headers=DECISION_HEADERS,
+    ),
     problems=(*DECISION_PROBLEMS, "busy"),
 )
 
@@ -139,15 +105,29 @@ async def recommend_batch(
     request: Request[Any, Any, Any], policy: PolicyParameter = None, view: ViewParameter = "brief"
 ) -> ASGIApp:
     """Recommend a strategy for each of many use cases."""
-    renderer = services_of(request).policies.renderer(policy)
-    settings = services_of(request).settings
-    capacity: Capacity = services_of(request).batches
+    services = services_of(request)
+    renderer = services.policies.renderer(policy)
+    settings = services.settings
+    state: Any = request.scope["state"]
+    sent, wanted = body_media_type(request), chosen_media_type(request)
+    writer = make_writer(wanted, renderer, view)
+    media_type = f"{CSV}; charset=utf-8; header=present" if wanted == CSV else wanted
+    batch = Batch(renderer, writer)
+    state["outcomes"] = batch.outcomes
+    headers = decision_headers(renderer.advisor)
     with ExitStack() as stack:
-        stack.enter_context(capacity.slot())  # before the body is read, so that waiting ones take no memory
-        body = await read_request(request)
-        batch = Batch(renderer, read_batch(body, settings.max_batch), view)
-        request.scope["state"]["outcomes"] = batch.outcomes
-        return StreamingResponse(batch.parts(), JSON, decision_headers(renderer.advisor), stack.pop_all().close)
+        if sent == JSON:
+            stack.enter_context(services.batches.slot())  # before the body is read, so that waiting ones take no memory
+            whole = read_batch(await read_request(request), settings.max_batch)
+            parts = batch.parts(_whole(map(JsonCases(whole.defaults).case, whole.profiles)))
+            return StreamingResponse(parts, media_type, headers, stack.pop_all().close)
+        stack.enter_context(services.streams.slot())
+        stream = stream_request(request)
+        stack.callback(stream.close)
+        longest = settings.max_body_bytes
+        reader = NdjsonReader() if sent == NDJSON else CsvReader(longest)
+        parts = batch.parts(_arriving(stream, reader, longest), lambda: stream.left, state)
+        return StreamingResponse(parts, media_type, headers, stack.pop_all().close, lambda: stream.left)
 
 
 def read_batch(body: bytes, limit: int) -> BatchRequest:
@@ -164,69 +144,131 @@ def read_batch(body: bytes, limit: int) -> BatchRequest:
     return batch
 
 
+async def _whole(cases: Iterable[Case]) -> AsyncGenerator[Iterable[Case]]:
+    yield cases
+
+
+async def _arriving(stream: BodyStream, reader: Reader, longest: int) -> AsyncGenerator[Iterable[Case]]:
+    """Yield the cases of a body in portions, as they arrive."""
+    lines = Lines(longest)
+    arriving = stream.parts()
+    try:
+        async for part in arriving:
+            yield _cases(reader, lines.feed(part))
+        yield _cases(reader, lines.end())
+        reader.end()
+    finally:
+        await arriving.aclose()
+
+
+def _cases(reader: Reader, lines: Iterable[bytes | None]) -> Iterator[Case]:
+    for line in lines:
+        case = reader.read(line)
+        if case is not None:
+            yield case
+
+
 class Batch:
     """Answers the profiles of a batch one after the other.
 
     Args:
         renderer: what answers.
-        batch: the profiles, and the fields they share.
-        view: how much of each answer.
+        writer: writes the answers.
 
     Attributes:
         outcomes: how many profiles were decided so far, by outcome.
         failed: how many were wrong.
     """
 
-    def __init__(self, renderer: Renderer, batch: BatchRequest, view: View) -> None:
+    def __init__(self, renderer: Renderer, writer: ItemWriter) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.failed = 0
-        self._renderer = renderer
-        self._profiles = batch.profiles
-        shared = msgspec.structs.asdict(batch.defaults or Profile())
-        self._defaults = {name: value for name, value in shared.items() if value is not None}
-        self._view: View = view
+        self.writer = writer
+        self._strategies = renderer.advisor.policy.strategies
+        self._done = 0
+        self._part = bytearray(writer.opening)
 
-    async def parts(self) -> AsyncGenerator[bytes]:
-        """Yield the `BatchResult` as JSON, in parts; other requests get their turn now and then."""
-        part = bytearray(b'{"items":[')
-        started = perf_counter()
-        for index, profile in enumerate(self._profiles):
-            part += (b"," if index else b"") + self.item(index, profile)
-            if len(part) >= PART_BYTES:
-                yield bytes(part)
-                part.clear()
-            if perf_counter() - started > TURN_SECONDS:
-                await asyncio.sleep(0)
-                started = perf_counter()
-        yield bytes(part) + b'],"summary":%b}' % msgspec.json.encode(self.summary())
+    async def parts(
+        self,
+        portions: AsyncGenerator[Iterable[Case]],
+        has_left: Callable[[], bool] = lambda: False,
+        state: dict[str, Any] | None = None,
+    ) -> AsyncGenerator[bytes]:
+        """Yield the response in parts: after each portion of cases, and where there is enough of it.
 
-    def item(self, index: int, own: Any) -> bytes:
-        """Answer one profile, as JSON."""
-        fields = {**self._defaults, **own} if isinstance(own, dict) else own
+        Other requests get their turn now and then, and nothing more is done once the caller has left. What makes the
+        rest of a stream unreadable is raised while nothing is sent, and is told in the last part afterwards.
+
+        Args:
+            portions: the cases.
+            has_left: says whether the caller has gone.
+            state: the state of the request, where a problem is noted for its line in the log.
+        """
+        is_sent = False
+        items = self._items(portions, has_left)
         try:
-            profile = make_profile(fields, suggest=self.failed < MAX_SUGGESTING)
-        except InvalidInputError as error:
+            async for part in items:
+                yield part
+                is_sent = True
+        except (StreamError, ProblemError, InvalidInputError) as error:
+            problem = to_problem(_as_input(error))
+            if not is_sent:
+                raise problem from None
+            if state is not None:
+                state["problem"] = problem.kind.code
+            yield bytes(self._part) + self.writer.stopped(_item_error(problem))
+        finally:
+            await items.aclose()
+
+    async def _items(
+        self, portions: AsyncGenerator[Iterable[Case]], has_left: Callable[[], bool]
+    ) -> AsyncGenerator[bytes]:
+        started = perf_counter()
+        try:
+            async for cases in portions:
+                for case in cases:
+                    self._part += self.item(case)
+                    if len(self._part) >= PART_BYTES:
+                        yield self._taken()
+                    if perf_counter() - started > TURN_SECONDS:
+                        await asyncio.sleep(0)
+                        if has_left():
+                            return
+                        started = perf_counter()
+                if self._done and self._part:
+                    yield self._taken()
+            if not self._done:
+                raise StreamError("the body has no profiles")
+            yield self._taken() + self.closing()
+        finally:
+            await portions.aclose()
+
+    def _taken(self) -> bytes:
+        part = bytes(self._part)
+        self._part.clear()
+        return part
+
+    def item(self, case: Case) -> bytes:
+        """Answer one profile."""
+        index, self._done = self._done, self._done + 1
+        if case.profile is None:
             self.failed += 1
-            return msgspec.json.encode(_failed(index, fields, error))
-        body, advice = self._renderer.json(profile, self._view)
-        self.outcomes[advice.outcome] += 1
-        result: Any = msgspec.Raw(body)  # encoded already
-        return encode(SucceededItem(index=index, id=profile.id, result=result))
+            return self.writer.failed(index, case, _item_error(to_problem(InvalidInputError(case.errors))))
+        item, outcome = self.writer.succeeded(index, case.profile)
+        self.outcomes[outcome] += 1
+        return item
 
-    def summary(self) -> BatchSummary:
-        """Count what was answered so far."""
-        strategies = dict.fromkeys(self._renderer.advisor.policy.strategies, 0)
-        for outcome, count in self.outcomes.items():
-            strategies[outcome.strategy] += count
-        succeeded = self.outcomes.total()
-        return BatchSummary(succeeded + self.failed, succeeded, self.failed, strategies)
+    def closing(self) -> bytes:
+        """Return the end of the response, with what was answered counted."""
+        return self.writer.summary(summary_of(self.outcomes, self.failed, self._strategies))
 
 
-def _failed(index: int, fields: Any, error: InvalidInputError) -> FailedItem:
-    own_id = fields.get("id") if isinstance(fields, dict) else None
-    problem = to_problem(error)
-    return FailedItem(
-        index=index,
-        id=own_id if isinstance(own_id, str) else None,
-        error=ItemError(problem.kind.code, problem.detail, list(error.errors)),
-    )
+def _as_input(error: Exception) -> Exception:
+    """Return the error of a stream that cannot be read any further as one of the body."""
+    if isinstance(error, StreamError):
+        return InvalidInputError([FieldError("malformed", str(error), pointer="")])
+    return error
+
+
+def _item_error(problem: ProblemError) -> ItemError:
+    return ItemError(problem.kind.code, problem.detail, problem.members.get("errors", []))

@@ -1,0 +1,399 @@
+"""Batches as streams: answered while they arrive, in bounded memory, and never a line lost."""
+
+import asyncio
+import csv
+import io
+import json
+import resource
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api import serving
+from api.serving import Inside, Live, problem
+from trivium.portfolio.streams import Case, CsvReader, JsonCases, Lines, NdjsonReader
+from trivium.profile import Profile
+
+
+NDJSON, CSV = "application/x-ndjson", "text/csv"
+LINE = b'{"id": "a", "requests_per_day": 5000, "knowledge_need": "changing_facts"}\n'
+LIMIT = 60.0
+"""Seconds that only a fault takes."""
+
+
+class Stream:
+    """A streamed batch over a connection of its own."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.left = b""
+
+    async def send(self, body: bytes) -> None:
+        self.writer.write(b"%x\r\n%b\r\n" % (len(body), body))
+        await self.writer.drain()
+
+    async def end(self) -> None:
+        self.writer.write(b"0\r\n\r\n")
+        await self.writer.drain()
+
+    async def head(self) -> bytes:
+        return await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), LIMIT)
+
+    async def chunk(self) -> bytes:
+        """Return the next part of the response; nothing at its end."""
+        size = int(await asyncio.wait_for(self.reader.readuntil(b"\r\n"), LIMIT), 16)
+        return (await asyncio.wait_for(self.reader.readexactly(size + 2), LIMIT))[:-2]
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        while part := await self.chunk():
+            pieces = (self.left + part).split(b"\n")
+            self.left = pieces.pop()
+            for piece in pieces:
+                yield piece
+
+
+@asynccontextmanager
+async def streaming(live: Live, media: str = NDJSON, request_id: str = "stream", **more: str) -> AsyncIterator[Stream]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", live.port, limit=1 << 24)
+    lines = {"Host": "x", "Content-Type": media, "Transfer-Encoding": "chunked", "X-Request-ID": request_id, **more}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    writer.write(f"POST /recommend/batch HTTP/1.1\r\n{head}\r\n".encode())
+    try:
+        yield Stream(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+def test_items_are_answered_while_the_body_is_still_sent(live: Live) -> None:
+    async def talk() -> None:
+        async with streaming(live) as stream:
+            await stream.send(LINE)
+            head = await stream.head()
+            assert head.startswith(b"HTTP/1.1 200")
+            assert b"content-type: application/x-ndjson" in head.lower()
+            answers = stream.lines()
+            for index in range(5):
+                item = json.loads(await anext(answers))
+                assert (item["index"], item["status"], item["id"]) == (index, "ok", "a")
+                await stream.send(LINE[:10])
+                await stream.send(LINE[10:])
+            await stream.end()
+            rest = [json.loads(line) async for line in answers]
+            assert [item.get("index") for item in rest] == [5, None]
+            assert rest[-1]["summary"]["succeeded"] == 6
+
+    asyncio.run(talk())
+
+
+def test_a_caller_who_leaves_stops_the_work(live: Live) -> None:
+    """The line in the log comes when the work ends: long before all that was sent is answered."""
+    count = 200_000
+
+    async def leave(after_the_end: bool, request_id: str) -> None:
+        async with streaming(live, request_id=request_id) as stream:
+            if after_the_end:
+                sending = asyncio.ensure_future(stream.send(LINE * count))
+            else:
+                sending = asyncio.ensure_future(stream.send(LINE * 1000))
+            await stream.head()
+            await stream.chunk()
+            if not after_the_end:
+                await sending
+            sending.cancel()
+
+    asyncio.run(leave(True, "leaver-1"))
+    asyncio.run(leave(False, "leaver-2"))
+    (first,) = live.lines("leaver-1", 1)
+    (second,) = live.lines("leaver-2", 1)
+    assert first["decisions"] < count
+    assert second["decisions"] <= 1000
+    assert {first["level"], second["level"]} == {"info"}
+
+
+def memory(live: Live) -> int:
+    """Return the pages that the largest process of the service has resident, in bytes."""
+    found = 0
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            if live.process.pid in {int(path.name), parent}:
+                found = max(found, int((path / "statm").read_text().split()[1]))
+        except (OSError, ValueError):
+            continue
+    return found * resource.getpagesize()
+
+
+async def sent_and_read(live: Live, portion: bytes, portions: int) -> tuple[bytes, int, int]:
+    """Stream portions; return the last line, the number of lines, and the most memory on the way."""
+    async with streaming(live) as stream:
+
+        async def send() -> None:
+            for _ in range(portions):
+                await stream.send(portion)
+            await stream.end()
+
+        sending = asyncio.ensure_future(send())
+        await stream.head()
+        count, last, most = 0, b"", 0
+        async for line in stream.lines():
+            count, last = count + 1, line
+            if count % 5000 == 0:
+                most = max(most, memory(live))
+        await sending
+        return last, count, most
+
+
+def test_a_long_stream_takes_no_more_memory_than_a_short_one(live: Live) -> None:
+    portion = LINE * 1000
+    _, count, short = asyncio.run(sent_and_read(live, portion, 10))
+    last, many, long = asyncio.run(sent_and_read(live, portion, 100))
+    assert (count, many) == (10_001, 100_001)
+    assert json.loads(last)["summary"]["total"] == 100_000
+    assert long < short + (24 << 20)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(3000)
+def test_five_million_lines_take_no_more_memory(live: Live) -> None:
+    portion = LINE * 1000
+    _, _, short = asyncio.run(sent_and_read(live, portion, 10))
+    last, many, long = asyncio.run(sent_and_read(live, portion, 5000))
+    assert many == 5_000_001
+    assert json.loads(last)["summary"]["total"] == 5_000_000
+    assert long < short + (24 << 20)
+
+
+def test_a_caller_who_does_not_read_is_not_read_from_either(live: Live) -> None:
+    async def stall() -> int:
+        async with streaming(live, request_id="staller") as stream:
+            sent = 0
+            before = memory(live)
+            with suppress(TimeoutError):
+                while sent < 2000:
+                    async with asyncio.timeout(3):
+                        await stream.send(LINE * 1000)
+                    sent += 1
+            assert sent < 2000  # the buffers of both ends are full
+            return memory(live) - before
+
+    assert asyncio.run(stall()) < 32 << 20
+    assert httpx.get(f"{live.url}/livez").status_code == 200
+
+
+def arriving(*parts: bytes, pause: float = 0, ends: bool = True) -> Any:
+    """Return what receives a body in parts, with a pause after each; one that does not end just stops coming."""
+    messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    messages += [{"type": "http.request", "body": b"", "more_body": False}] * ends
+
+    async def receive() -> Any:
+        if not messages:
+            await asyncio.Event().wait()
+        await asyncio.sleep(pause)
+        return messages.pop(0)
+
+    return receive
+
+
+def streamed(service: Inside, receive: Any, **headers: str) -> httpx.Response:
+    headers = {"content-type": NDJSON, **headers}
+    return asyncio.run(serving.call(service.app, "/recommend/batch", receive, **headers))
+
+
+def test_a_stream_may_take_longer_than_a_body() -> None:
+    with serving.inside(body_seconds=0.05) as service:
+        response = streamed(service, arriving(LINE, LINE, LINE, pause=0.05))
+    assert items_of(response, NDJSON)[1]["succeeded"] == 3
+
+
+def test_a_stream_that_stops_coming_is_given_up() -> None:
+    with serving.inside(stream_idle_seconds=0.1) as service:
+        response = streamed(service, arriving(LINE, ends=False))
+        assert response.status_code == 200
+        item, last = [json.loads(line) for line in response.text.splitlines()]
+        assert (item["status"], last["error"]["code"]) == ("ok", "request_timeout")
+        (line,) = [one for one in serving.parse(service.log) if one.get("problem")]
+        assert (line["problem"], line["decisions"], line["level"]) == ("request_timeout", 1, "info")
+        problem(streamed(service, arriving(ends=False)), 408, "request_timeout")
+
+
+def test_a_stream_that_is_too_large_is_cut_short() -> None:
+    with serving.inside(max_stream_bytes=4096) as service:
+        response = streamed(service, arriving(LINE, LINE * 100))
+        item, last = [json.loads(line) for line in response.text.splitlines()]
+        assert (item["status"], last["error"]["code"]) == ("ok", "too_large")
+        problem(streamed(service, arriving(LINE * 100)), 413, "too_large")
+        refused = streamed(service, arriving(LINE * 100), **{"content-length": str(len(LINE) * 100)})
+        assert problem(refused, 413, "too_large")["limit"] == 4096
+
+
+def test_streams_have_slots_of_their_own() -> None:
+    with serving.inside(max_streams=1, max_batches=1) as service:
+        services = service.app.state.services
+        with services.streams.slot():
+            busy = ask(service, LINE, NDJSON)
+            assert problem(busy, 503, "busy")
+            assert busy.headers["retry-after"] == "1"
+            assert ask(service, AS_JSON, "application/json").status_code == 200
+        with services.batches.slot():
+            for body in (LINE, b"", b"[]"):
+                assert ask(service, body, NDJSON).status_code in {200, 400}
+
+
+def test_a_body_cut_off_has_no_summary(live: Live) -> None:
+    async def cut() -> None:
+        async with streaming(live, request_id="cut-stream") as stream:
+            await stream.send(LINE)
+            await stream.head()
+            await stream.chunk()
+            stream.writer.write(b"zz\r\n")
+            stream.writer.write_eof()
+            rest = await asyncio.wait_for(stream.reader.read(), LIMIT)
+            assert b"summary" not in rest
+            assert not rest.endswith(b"\r\n0\r\n\r\n") or b"error" in rest
+
+    asyncio.run(cut())
+
+
+def ask(service: Inside, body: bytes, sent: str, wanted: str | None = None) -> httpx.Response:
+    headers = {"Content-Type": sent} | ({"Accept": wanted} if wanted else {})
+    return service.client.post("/recommend/batch", content=body, headers=headers)
+
+
+PROFILES: list[Any] = [
+    {"id": "a", "knowledge_need": "changing_facts"},
+    {"id": "=1+1", "requests_per_day": 20_000, "labeled_examples": 800},
+    {"id": "b", "primary_goal": "cots"},
+    {"id": "c", "citations_required": True, "costs": {"model": "gpt-4o", "output_tokens": 5}},
+    {},
+]
+AS_JSON = json.dumps({"profiles": PROFILES}).encode()
+AS_LINES = "".join(json.dumps(one) + "\n" for one in PROFILES).encode()
+AS_TABLE = (
+    b"id,Knowledge need,requests_per_day,labeled_examples,primary_goal,citations_required,"
+    b"costs.model,costs.output_tokens\r\n"
+    b"a,changing facts,,,,,,\r\n=1+1,,20k,800,,,,\r\nb,,,,cots,,,\r\nc,,,,,yes,gpt-4o,5\r\n,,,,,,,\r\n"
+)
+
+
+def items_of(response: httpx.Response, media: str) -> tuple[list[Any], Any]:
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"].partition(";")[0] == media
+    if media == "application/json":
+        whole = response.json()
+        return whole["items"], whole["summary"]
+    *items, last = [json.loads(line) for line in response.text.splitlines()]
+    return items, last["summary"]
+
+
+@pytest.mark.parametrize("sent", [("application/json", AS_JSON), (NDJSON, AS_LINES), (CSV, AS_TABLE)])
+def test_each_format_says_the_same(service: Inside, sent: tuple[str, bytes]) -> None:
+    expected = items_of(ask(service, AS_JSON, "application/json"), "application/json")
+    for wanted in ("application/json", NDJSON):
+        items, summary = items_of(ask(service, sent[1], sent[0], wanted), wanted)
+        assert summary == expected[1]
+        assert [item.get("result") for item in items] == [item.get("result") for item in expected[0]]
+        assert [item.get("id") for item in items] == [item.get("id") for item in expected[0]]
+        assert [error["pointer"] for item in items if "error" in item for error in item["error"]["errors"]] == [
+            "/primary_goal"
+        ]
+    response = ask(service, sent[1], sent[0], CSV)
+    assert response.headers["content-type"] == "text/csv; charset=utf-8; header=present"
+    *rows, last = csv.DictReader(io.StringIO(response.text))
+    assert [row["strategy"] for row in rows] == [item.get("result", {}).get("strategy", "") for item in expected[0]]
+    assert [row["index"] for row in rows] == ["0", "1", "2", "3", "4"]
+    assert [row["id"] for row in rows] == ["a", "'=1+1", "b", "c", ""]
+    assert rows[2]["error"] == "primary_goal: unknown value; did you mean `cost`?"
+    assert json.loads(last["summary"]) == expected[1]
+
+
+def test_the_answer_has_the_type_of_the_body_unless_another_is_wanted(service: Inside) -> None:
+    for media, body in (("application/json", AS_JSON), (NDJSON, AS_LINES), (CSV, AS_TABLE)):
+        for accept in (None, "*/*", f"{media}, */*;q=0.5"):
+            assert ask(service, body, media, accept).headers["content-type"].partition(";")[0] == media
+    problem(ask(service, AS_LINES, NDJSON, "text/html"), 406, "not_acceptable")
+    problem(ask(service, AS_LINES, "text/plain"), 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("view", ["brief", "standard", "full"])
+def test_a_line_gets_the_view_that_is_asked_for(service: Inside, view: str) -> None:
+    answer = service.client.post(f"/recommend/batch?view={view}", content=LINE, headers={"Content-Type": NDJSON})
+    one = service.client.post(f"/recommend?view={view}", content=LINE, headers=serving.JSON)
+    assert items_of(answer, NDJSON)[0][0]["result"] == one.json()
+
+
+@pytest.mark.parametrize(
+    ("media", "body", "says"),
+    [
+        (NDJSON, b"", "the body has no profiles"),
+        (NDJSON, b"\n \n", "the body has no profiles"),
+        (CSV, b"", "the body has no profiles"),
+        (CSV, b"id,primary_goal\n", "the body has no profiles"),
+        (CSV, b"a,b\n1,2\n", "no column is a field of the profile"),
+        (CSV, b"labeled_exampels\n1\n", "looks like `labeled_examples`: rename it"),
+        (CSV, b"id,ID\n1,2\n", "both give `id`"),
+        (CSV, b"\xff\xfei\0d\0\n\0", "not UTF-8"),
+        (CSV, b'id\n"a', "a quotation mark is not closed"),
+        (CSV, ",".join(f"c{at}" for at in range(10_000)).encode() + b"\n1\n", "more than 1000 columns"),
+    ],
+)
+def test_a_stream_of_nothing_is_refused(service: Inside, media: str, body: bytes, says: str) -> None:
+    (error,) = problem(ask(service, body, media), 400, "invalid_input")["errors"]
+    assert says in error["detail"]
+
+
+def test_a_bad_line_is_an_error_and_the_stream_goes_on(service: Inside) -> None:
+    lines = [LINE.strip(), b"[]", b"{", b"\xff", b'{"x": 1}', b"[" * 10_000, b'{"id": "' + b"x" * (2 << 20), b"", LINE]
+    items, summary = items_of(ask(service, b"\r\n".join(lines), NDJSON), NDJSON)
+    assert [item["status"] for item in items] == ["ok", *["error"] * 6, "ok"]
+    assert (summary["total"], summary["failed"]) == (8, 6)
+    rows = [b"id,note", b'a,"x', b'y"', b"b", b"\xff,", b'"c"d,', b"e,1,2", b"f,"]
+    items, summary = items_of(ask(service, b"\n".join(rows), CSV, NDJSON), NDJSON)
+    assert [item["status"] for item in items] == ["ok", *["error"] * 4, "ok"]
+    assert [item.get("id") for item in items][-2:] == ["e", "f"]
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(1, 50), max_size=8))
+def test_it_does_not_matter_in_which_parts_a_stream_arrives(body: bytes, sizes: list[int]) -> None:
+    def cut(parts: list[bytes]) -> list[bytes | None]:
+        lines = Lines(40)
+        return [line for part in parts for line in lines.feed(part)] + list(lines.end())
+
+    parts, at = [], 0
+    for size in sizes:
+        parts.append(body[at : at + size])
+        at += size
+    whole = cut([body])
+    assert cut([*parts, body[at:]]) == whole
+    kept = body.split(b"\n")
+    if kept[-1] == b"":
+        kept.pop()
+    assert whole == [None if len(line) > 40 else line.removesuffix(b"\r") for line in kept]
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {}, optional={"id": st.text(max_size=5), "labeled_examples": st.integers(-1, 9), "x": st.none()}
+        )
+    )
+)
+def test_a_line_of_ndjson_is_read_as_an_item_of_a_batch(profiles: list[Any]) -> None:
+    lines, items = NdjsonReader(), JsonCases()
+    assert [lines.read(json.dumps(own).encode()) for own in profiles] == [items.case(own) for own in profiles]
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=6), min_size=1))
+def test_a_row_of_a_table_is_read_whatever_is_in_its_cells(ids: list[str]) -> None:
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows([["id", "primary_goal"], *([one, "cost"] for one in ids)])
+    lines, reader = Lines(1000), CsvReader(1000)
+    read = [reader.read(line) for line in [*lines.feed(text.getvalue().encode()), *lines.end()]]
+    found = [case for case in read if case is not None]
+    assert found == [Case(one.strip() or None, Profile(id=one.strip() or None, primary_goal="cost")) for one in ids]
+    reader.end()
