@@ -188,7 +188,7 @@ def test_choices_match_whatever_their_case_and_punctuation() -> None:
                 assert read_cell(written, target) == word, name
     with pytest.raises(ValueError, match="did you mean `changing_facts`"):
         read_cell("changing fact", TARGETS["knowledge_need"])
-    with pytest.raises(ValueError, match="expected one of none, stable_facts"):
+    with pytest.raises(ValueError, match="known: `none`, `stable_facts`"):
         read_cell("7", TARGETS["knowledge_need"])
 
 

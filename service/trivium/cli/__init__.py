@@ -15,6 +15,7 @@ from trivium.cli.recommend import recommend
 from trivium.cli.score import score
 from trivium.cli.serve import serve
 from trivium.cli.signing import keygen, sign
+from trivium.cli.template import template
 
 
 EPILOG = """\b
@@ -41,5 +42,5 @@ def main() -> None:
 
 for command in (keygen, sign):
     policy.add_command(command)
-for command in (serve, recommend, score, interview, policy, openapi, version, completion):
+for command in (serve, recommend, score, template, interview, policy, openapi, version, completion):
     main.add_command(command)

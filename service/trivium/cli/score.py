@@ -67,9 +67,9 @@ def score(
 ) -> None:
     """Recommend a strategy for each row of a portfolio.
 
-    IN... are CSV, TSV, NDJSON or JSON files, patterns, or directories of such files; - reads standard input. Columns
-    are matched to the fields of a profile whatever their case and spaces; others are kept as they are. A row that is
-    wrong is kept too, with its error.
+    IN... are CSV, TSV, NDJSON, JSON or Excel files, patterns, or directories of such files; - reads standard input.
+    Columns are matched to the fields of a profile whatever their case and spaces; others are kept as they are. A row
+    that is wrong is kept too, with its error.
     """
     advisor = Advisor(find_served(selector))
     chosen = DEFAULT_COLUMNS if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
@@ -127,7 +127,7 @@ def _mapping(entries: tuple[str, ...]) -> dict[str, str]:
 def _outputs(sources: list[Source], output: str | None, rejects: str | None, output_format: str | None) -> Outputs:
     rejected = Path(rejects) if rejects is not None else None
     if output == STANDARD or output is None:
-        kind = output_format or (sources[0].kind if sources[0].kind in WRITERS else "csv")
+        kind = output_format or (sources[0].kind if sources[0].kind != "xlsx" else "csv")
         stream = click.open_file("-", "w", encoding="utf-8") if output == STANDARD else None
         made = Outputs(None, kind, rejected, stream)
     else:

@@ -20,6 +20,7 @@ import msgspec
 from trivium.decoding import allowed, base_type
 from trivium.economics import Costs
 from trivium.errors import FieldError, InvalidInputError, TriviumError
+from trivium.policy.errors import nearest_name
 from trivium.profile import Profile, make_profile
 
 
@@ -221,10 +222,10 @@ def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, Targe
     for column, field in mapping.items():
         name = column if column in names else by_key.get(_key(column))
         if name is None:
-            raise ColumnsError(f"--map: no column `{column}`{_nearest(column, names)}")
+            raise ColumnsError(f"--map: no column `{column[:SHOWN]}`{nearest_name(column, names)}")
         target = _BY_KEY.get(_key(field)) if field else None
         if field and target is None:
-            raise ColumnsError(f"--map: the profile has no field `{field}`{_nearest(field, list(TARGETS))}")
+            raise ColumnsError(f"--map: the profile has no field `{field}`{nearest_name(field, TARGETS)}")
         found[name] = target
     return found
 
@@ -232,11 +233,6 @@ def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, Targe
 def _misspelt(name: str) -> str | None:
     close = difflib.get_close_matches(_key(name)[:80], _BY_KEY, n=1, cutoff=_CLOSE)
     return _BY_KEY[close[0]].name if close else None
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name[:80], names, n=1)
-    return f"; did you mean `{close[0][:SHOWN]}`?" if close else f"; known: {', '.join(names[:50])}"
 
 
 def shown(cell: Any) -> str:
@@ -294,8 +290,7 @@ def _choice(cell: Any, target: Target, _decimal: DecimalMark | None) -> str:
         word = _word(cell).replace(" ", "_")
         if word in target.choices:
             return word
-        if close := difflib.get_close_matches(word[:80], target.choices, n=1, cutoff=0.6):
-            raise ValueError(f"unknown value; did you mean `{close[0]}`?")
+        raise ValueError(f"unknown value{nearest_name(word, target.choices)}")
     raise ValueError(f"expected one of {', '.join(target.choices)}")
 
 

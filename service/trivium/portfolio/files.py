@@ -172,7 +172,7 @@ def _table_rows(read: Iterator[list[str]], names: Sequence[str], name: str) -> I
 def row_of(number: int, names: Sequence[str], values: Sequence[Any]) -> Row:
     """Make a row of a table; one with more cells than there are columns is wrong."""
     cells = dict(zip(names, values, strict=False))
-    if any(value not in {"", None} for value in values[len(names) :]):
+    if any(value not in ("", None) for value in values[len(names) :]):
         return Row(number, cells, f"the row has {len(values)} cells, and there are {len(names)} columns")
     if len(values) < len(names):
         return Row(number, cells, f"the row has {len(values)} cells only, and there are {len(names)} columns")
@@ -228,7 +228,19 @@ def _read_json(file: IO[bytes], name: str) -> Table:
     return Table(None, (object_row(number, item) for number, item in enumerate(items, 1)))
 
 
-READERS: dict[str, Reader] = {"csv": _read_csv, "tsv": _read_tsv, "ndjson": _read_ndjson, "json": _read_json}
+def _read_excel(file: IO[bytes], name: str) -> Table:
+    from trivium.portfolio.excel import read_excel  # noqa: PLC0415 - for what few use
+
+    return read_excel(file, name)
+
+
+READERS: dict[str, Reader] = {
+    "csv": _read_csv,
+    "tsv": _read_tsv,
+    "ndjson": _read_ndjson,
+    "json": _read_json,
+    "xlsx": _read_excel,
+}
 
 
 # Writing
@@ -242,6 +254,9 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """Write what comes after the last row."""
+
+    def discard(self) -> None:
+        """Give up what is not closed yet."""
 
 
 class _TableWriter:
@@ -259,6 +274,9 @@ class _TableWriter:
     def close(self) -> None:
         pass
 
+    def discard(self) -> None:
+        pass
+
 
 class _LineWriter:
     """NDJSON."""
@@ -271,6 +289,9 @@ class _LineWriter:
         self._file.write(encode(cells).decode() + "\n")
 
     def close(self) -> None:
+        pass
+
+    def discard(self) -> None:
         pass
 
 
@@ -287,6 +308,9 @@ class _JsonWriter:
 
     def close(self) -> None:
         self._file.write("[]\n" if self._before == "[\n" else "\n]\n")
+
+    def discard(self) -> None:
+        pass
 
 
 def as_text(value: Any) -> str:
@@ -313,7 +337,7 @@ def guarded(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) and not _PLAIN_NUMBER.fullmatch(text) else text
 
 
-WRITERS = ("csv", "tsv", "ndjson", "json")
+WRITERS = ("csv", "tsv", "ndjson", "json", "xlsx")
 RESUMABLE = frozenset({"csv", "tsv", "ndjson"})
 """Formats that a stopped run can go on with."""
 
@@ -324,6 +348,10 @@ def make_writer(kind: str, file: TextIO, names: Sequence[str], *, resumed: bool 
         return _LineWriter(file, resumed=resumed)
     if kind == "json":
         return _JsonWriter(file)
+    if kind == "xlsx":
+        from trivium.portfolio.excel import ExcelWriter  # noqa: PLC0415 - for what few use
+
+        return ExcelWriter(file.buffer, names)
     return _TableWriter(file, names, "\t" if kind == "tsv" else ",", resumed=resumed)
 
 
@@ -337,6 +365,7 @@ _FORMATS = {
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
     ".json": "json",
+    ".xlsx": "xlsx",
 }
 
 
@@ -356,6 +385,8 @@ def format_of(path: Path, known: Iterable[str]) -> str:
 
 def sniffed(start: bytes) -> str:
     """Return the format of a stream by how it begins: JSON begins with a bracket, and no table does."""
+    if start.startswith(b"PK\x03\x04"):
+        return "xlsx"
     text = start.removeprefix(codecs.BOM_UTF8).lstrip()
     return "ndjson" if text.startswith(b"{") else "json" if text.startswith(b"[") else "csv"
 

@@ -287,7 +287,11 @@ class _Written:
         self._scored = _Part(outputs.path, self.state.written)
         self._rejected = _Part(outputs.rejects, self.state.rejected)
         text = self._scored.text or outputs.stream
-        self._write = make_writer(outputs.kind, text, names, resumed=resumed) if text else None
+        try:
+            self._write = make_writer(outputs.kind, text, names, resumed=resumed) if text else None
+        except FileError:
+            self._close(remove=True)
+            raise
         text = self._rejected.text
         self._reject = make_writer("csv", text, REJECTS, resumed=resumed) if text else None
 
@@ -323,11 +327,16 @@ class _Written:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # An interrupt comes in the middle of a row, so what can be resumed is the last checkpoint.
+        if kind is not None and self._write is not None:
+            self._write.discard()
         kept = kind is KeyboardInterrupt and self._checkpoint is not None and self._checkpoint.exists()
-        for part in (self._scored, self._rejected):
-            part.close(remove=kind is not None and not kept)
+        self._close(remove=kind is not None and not kept)
         if kind is not None and not kept and self._checkpoint is not None:
             self._checkpoint.unlink(missing_ok=True)
+
+    def _close(self, *, remove: bool) -> None:
+        for part in (self._scored, self._rejected):
+            part.close(remove=remove)
 
 
 class _Part:
