@@ -61,15 +61,15 @@ def outline(made: Recommendation, command: str = "") -> Outline:
 def markdown(made: Recommendation, command: str = "") -> str:
     """Return a recommendation as Markdown; arguments as for `outline`."""
     page = outline(made, command)
-    lines = [f"## {_markdown(page.title)}", "", _markdown(page.summary), ""]
+    lines = [f"## {markdown_text(page.title)}", "", markdown_text(page.summary), ""]
     for section in page.sections:
-        lines += [f"**{_markdown(section.title)}**", ""]
+        lines += [f"**{markdown_text(section.title)}**", ""]
         for number, item in enumerate(section.items, 1):
-            lead = f"**{_markdown(item.lead)}** " if item.lead else ""
-            note = f" *{_markdown(item.note)}*" if item.note else ""
-            lines.append(f"{f'{number}.' if section.numbered else '-'} {lead}{_markdown(item.text)}{note}")
+            lead = f"**{markdown_text(item.lead)}** " if item.lead else ""
+            note = f" *{markdown_text(item.note)}*" if item.note else ""
+            lines.append(f"{f'{number}.' if section.numbered else '-'} {lead}{markdown_text(item.text)}{note}")
         lines.append("")
-    lines.append(f"<sub>{_markdown(page.footer)}</sub>")
+    lines.append(f"<sub>{markdown_text(page.footer)}</sub>")
     if page.command:
         lines += ["", *(f"    {line}" for line in _plain(page.command).splitlines())]
     return "\n".join(lines) + "\n"
@@ -78,20 +78,20 @@ def markdown(made: Recommendation, command: str = "") -> str:
 def html(made: Recommendation, command: str = "") -> str:
     """Return a recommendation as a fragment of HTML without scripts or styles; arguments as for `outline`."""
     page = outline(made, command)
-    parts = [f"<h2>{_html(page.title)}</h2>", f"<p>{_html(page.summary)}</p>"]
+    parts = [f"<h2>{html_text(page.title)}</h2>", f"<p>{html_text(page.summary)}</p>"]
     for section in page.sections:
-        parts.append(f"<h3>{_html(section.title)}</h3>")
+        parts.append(f"<h3>{html_text(section.title)}</h3>")
         items = "".join(
             "<li>"
-            + (f"<strong>{_html(item.lead)}</strong> " if item.lead else "")
-            + _html(item.text)
-            + (f" <em>{_html(item.note)}</em>" if item.note else "")
+            + (f"<strong>{html_text(item.lead)}</strong> " if item.lead else "")
+            + html_text(item.text)
+            + (f" <em>{html_text(item.note)}</em>" if item.note else "")
             + "</li>"
             for item in section.items
         )
         kind = "ol" if section.numbered else "ul"
         parts.append(f"<{kind}>{items}</{kind}>")
-    parts.append(f"<p><small>{_html(page.footer)}</small></p>")
+    parts.append(f"<p><small>{html_text(page.footer)}</small></p>")
     if page.command:
         parts.append(f"<pre>{html_library.escape(_plain(page.command))}</pre>")
     return f'<article class="trivium">{"".join(parts)}</article>\n'
@@ -217,7 +217,7 @@ def _plain(text: str) -> str:
     return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _markdown(text: str) -> str:
+def markdown_text(text: str) -> str:
     """Write a text on one line of Markdown."""
     parts = _CODE.split(re.sub(r"\s+", " ", _plain(text)).strip())
     parts[::2] = [_MARKUP.sub(r"\\\1", part) for part in parts[::2]]
@@ -225,7 +225,8 @@ def _markdown(text: str) -> str:
     return _STARTS_A_BLOCK.sub(lambda match: f"{match[1]}{match[2][:-1]}\\{match[2][-1]}", "".join(parts))
 
 
-def _html(text: str) -> str:
+def html_text(text: str) -> str:
+    """Write a text in HTML."""
     parts = [html_library.escape(part) for part in _CODE.split(_plain(text))]
     parts[1::2] = [f"<code>{name}</code>" for name in parts[1::2]]
     return "".join(parts)

@@ -283,3 +283,16 @@ def test_the_page_names_every_column_that_can_be_asked_for() -> None:
         name for row in re.findall(r"^\| (`.+?) \|", page, flags=re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
     ]
     assert sorted(named) == sorted(OUTPUTS)
+
+
+def test_a_report_is_written_beside_the_rows(invoke: Invoke, tmp_path: Path) -> None:
+    table(tmp_path / "in.csv", [{"Project": f"Desk {row['id']}", **row, "id": ""} for row in PORTFOLIO])
+    paths = [tmp_path / "report.html", tmp_path / "report.md"]
+    done = invoke("score", str(tmp_path / "in.csv"), "--report", str(paths[0]), "--markdown", str(paths[1]))
+    assert done.exit_code == 0, done.stderr
+    for path in paths:
+        text = path.read_text("utf-8")
+        assert "40 projects" in text
+        assert [row for row in PORTFOLIO if f"Desk {row['id']}" not in text] == []
+    refused = invoke("score", str(tmp_path / "in.csv"), "--report", str(tmp_path / "none" / "report.html"))
+    assert (refused.exit_code, "No such file" in refused.stderr) == (2, True)

@@ -20,8 +20,9 @@ from trivium.cli.recommend import policy_option
 from trivium.cli.tables import table
 from trivium.errors import TriviumError
 from trivium.policy import Policy
+from trivium.portfolio import report as reports
 from trivium.portfolio.columns import DecimalMark
-from trivium.portfolio.files import READERS, WRITERS, FileError, format_of, found_files, sniffed
+from trivium.portfolio.files import READERS, WRITERS, FileError, format_of, found_files, sniffed, write_text
 from trivium.portfolio.job import Job, Outputs, Reading, Source, State, source_of, understood
 from trivium.portfolio.rows import DEFAULT_COLUMNS, RowScorer
 from trivium.portfolio.summary import Summary
@@ -43,6 +44,8 @@ MOST_LISTED = 5
 @click.option("--decimal", type=click.Choice([".", ","]), help="The decimal mark of numbers that leave it open.")
 @click.option("--prefix", default="", metavar="TEXT", help="What the names of added columns begin with.")
 @click.option("--rejects", metavar="FILE", help="Where to write what is wrong with rows.  [default: OUT.rejects.csv]")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Where to write a page of HTML.")
+@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Where to write that as Markdown.")
 @click.option("--from", "input_format", type=click.Choice(list(READERS)), help="The format of standard input.")
 @click.option("--to", "output_format", type=click.Choice(WRITERS), help="The format of standard output.")
 @click.option("--resume", is_flag=True, help="Go on where a run that was stopped has got to.")
@@ -58,6 +61,8 @@ def score(
     decimal: str | None,
     prefix: str,
     rejects: str | None,
+    report: Path | None,
+    markdown: Path | None,
     input_format: str | None,
     output_format: str | None,
     resume: bool,
@@ -83,12 +88,13 @@ def score(
             outputs = _outputs(sources, output, rejects, output_format)
             with _progress(sum(source.size for source in sources)) as progress:
                 state = job.run(outputs, resume=resume, progress=progress)
+            _write_reports(advisor, state, report, markdown)
     except TriviumError as error:
         raise Failure(f"Error: {error}", INVALID_INPUT) from None
     except KeyboardInterrupt:
         hint = "; --resume goes on from here" if output not in {None, STANDARD} else ""
         raise Failure(f"Stopped{hint}", FOUND_PROBLEMS) from None
-    _report(state, outputs, advisor.policy, as_json=as_json)
+    _sum_up(state, outputs, advisor.policy, as_json=as_json)
     if fail_on is not None and state.summary.rejected:
         raise Failure(f"{state.summary.rejected:,} rows are rejected", FOUND_PROBLEMS)
 
@@ -142,6 +148,15 @@ def _outputs(sources: list[Source], output: str | None, rejects: str | None, out
     return made
 
 
+def _write_reports(advisor: Advisor, state: State, page: Path | None, markdown: Path | None) -> None:
+    if page is None and markdown is None:
+        return
+    made = reports.report_of(advisor, state.summary, state.ranking)
+    for path, write in ((page, reports.html), (markdown, reports.markdown)):
+        if path is not None:
+            write_text(path, write(made))
+
+
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[int, int], None] | None]:
     """Show on a terminal how far the run is, how fast, and how long it will take."""
@@ -179,7 +194,7 @@ def _show_columns(job: Job, *, as_json: bool) -> None:
     console().print(Text(f"Added: {', '.join(job.added)}"))
 
 
-def _report(state: State, outputs: Outputs, policy: Policy, *, as_json: bool) -> None:
+def _sum_up(state: State, outputs: Outputs, policy: Policy, *, as_json: bool) -> None:
     """Print the summary: on standard error where the rows themselves go to standard output."""
     for rejected in state.rejects:
         click.echo(rejected, err=True)

@@ -421,3 +421,19 @@ def sync(file: IO[Any]) -> None:
     """Have what was written reach the disk."""
     file.flush()
     os.fsync(file.fileno())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file under a temporary name, and rename it.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            sync(file)
+        part.replace(path)
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror}") from None

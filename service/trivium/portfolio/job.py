@@ -16,10 +16,11 @@ from typing import IO, Any, NamedTuple, Self, TextIO, TypeAlias
 import msgspec
 
 from trivium.portfolio.columns import BadCell, Columns, ColumnsError, DecimalMark
-from trivium.portfolio.files import READERS, RESUMABLE, FileError, Row, make_writer, sync
+from trivium.portfolio.files import READERS, RESUMABLE, FileError, Row, as_text, make_writer, sync
 from trivium.portfolio.ranking import Ranking
 from trivium.portfolio.rows import RowScorer
 from trivium.portfolio.summary import Summary
+from trivium.profile import Profile
 
 
 CHECKPOINT_ROWS = 2000
@@ -27,6 +28,9 @@ CHECKPOINT_ROWS = 2000
 
 REJECTS = ("file", "row", "column", "value", "reason")
 """The columns of the file of rejected rows."""
+
+MOST_NAME = 200
+"""Most characters of the name of a project."""
 
 SHOWN_REJECTS = 5
 """Rejected rows that are kept to be shown."""
@@ -169,7 +173,7 @@ class Job:
         if resume and (outputs.path is None or outputs.kind not in RESUMABLE):
             raise FileError(f"only files of the formats {', '.join(sorted(RESUMABLE))} can be resumed")
         told = progress or (lambda _rows, _bytes: None)
-        state = State(self._identity(outputs), Summary(dict.fromkeys(self.scorer.advisor.policy.strategies, 0)))
+        state = State(self._identity(outputs), Summary.of(self.scorer.advisor.policy.strategies))
         try:
             with _Written(outputs, state, [*self.names, *self.added], resume=resume) as written:
                 for done, (row, place) in enumerate(self._rows(written.state), 1):
@@ -221,8 +225,15 @@ class Job:
             scored = self.scorer.score(profile)
             values = scored.values
             state.summary.add(scored)
-            state.ranking.add(source, row.number, profile, scored)
+            state.ranking.add(self._name(row, profile), source, row.number, profile, scored)
         written.write({**row.cells, **dict(zip(self.added, values, strict=True))})
+
+    def _name(self, row: Row, profile: Profile) -> str:
+        """Return what a project is called: its id, else what is in the first column where that is no field."""
+        if profile.id is not None:
+            return profile.id
+        first = self.names[0]
+        return "" if first in self.columns.targets else as_text(row.cells.get(first))[:MOST_NAME]
 
     def _identity(self, outputs: Outputs) -> str:
         advisor = self.scorer.advisor

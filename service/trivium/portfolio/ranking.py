@@ -19,12 +19,14 @@ class Project(msgspec.Struct, order=True):
 
     Attributes:
         key: larger is earlier: whether it pays back, how soon, and the requests a day; then the earlier row.
+        name: what it is called; empty where it has no name.
         source: the file it comes from.
         number: its row there.
         profile: what is known of it.
     """
 
     key: tuple[float, float, int]
+    name: str
     source: str
     number: int
     profile: Profile
@@ -41,16 +43,16 @@ class Ranking(msgspec.Struct):
     kept: list[Project] = []
     seen: int = 0
 
-    def add(self, source: str, number: int, profile: Profile, scored: Scored) -> None:
+    def add(self, name: str, source: str, number: int, profile: Profile, scored: Scored) -> None:
         """Rank a project; the last one is dropped where there are too many."""
         self.seen += 1
         months = scored.economics.payback_months if scored.economics is not None else None
         soon = float("-inf") if months is None else -float(months)
         key = (soon, profile.requests_per_day or 0.0, -self.seen)
         if len(self.kept) < MOST_RANKED:
-            heapq.heappush(self.kept, Project(key, source, number, profile))
+            heapq.heappush(self.kept, Project(key, name, source, number, profile))
         elif key > self.kept[0].key:
-            heapq.heapreplace(self.kept, Project(key, source, number, profile))
+            heapq.heapreplace(self.kept, Project(key, name, source, number, profile))
 
     def first(self) -> list[Project]:
         """Return the projects that were kept, the first one first."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Self
 
 import msgspec
 
@@ -34,24 +35,35 @@ class Summary(msgspec.Struct):
         projects: rows that were scored.
         rejected: rows that were not.
         strategies: projects by strategy.
-        settled: projects whose strategy no open question can change.
+        settled_by: of these, projects whose strategy no open question can change.
         blocks: what is in the way, by rationale code and what it says.
         questions: the first open questions, by input.
     """
 
     strategies: dict[str, int]
+    settled_by: dict[str, int]
     projects: int = 0
     rejected: int = 0
-    settled: int = 0
     blocks: dict[str, Block] = {}
     questions: dict[str, Asked] = {}
+
+    @classmethod
+    def of(cls, strategies: Iterable[str]) -> Self:
+        """Return the summary of nothing yet, by the strategies of a policy."""
+        names = list(strategies)
+        return cls(dict.fromkeys(names, 0), dict.fromkeys(names, 0))
+
+    @property
+    def settled(self) -> int:
+        """How many projects are settled."""
+        return sum(self.settled_by.values())
 
     def add(self, scored: Scored) -> None:
         """Count a project."""
         cell = scored.cell
         self.projects += 1
         self.strategies[cell.strategy] += 1
-        self.settled += cell.status == "settled"
+        self.settled_by[cell.strategy] += cell.status == "settled"
         for one in cell.blockers:
             key = f"{one.code} {one.says}"  # what a code says depends on the bands of its inputs
             block = self.blocks.get(key)

@@ -1,0 +1,177 @@
+"""The report says what the summary and the library say, needs nothing else, and runs nothing of what is in a portfolio."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from playwright.sync_api import sync_playwright
+
+import toolbox
+import trivium
+from trivium import catalog
+from trivium.portfolio import report
+from trivium.portfolio.ranking import MOST_RANKED, Ranking
+from trivium.portfolio.rows import RowScorer
+from trivium.portfolio.summary import Summary
+from trivium.profile import Profile
+
+
+ADVISOR = catalog.shipped().advisor()
+SCORER = RowScorer(ADVISOR)
+ODD = "<script>alert(1)</script>|`*_ \x1b[31m\u202e"
+
+names = st.text(st.characters(codec="utf-8"), max_size=30) | st.just(ODD)
+projects = st.builds(
+    Profile,
+    requests_per_day=st.none() | st.floats(0, 1e9),
+    labeled_examples=st.sampled_from([None, 0.0, 120.0, 20_000.0]),
+    knowledge_need=st.sampled_from([None, "none", "changing_facts"]),
+)
+
+
+def made(portfolio: list[tuple[str, Profile]]) -> tuple[Summary, report.Report]:
+    summary, ranking = Summary.of(ADVISOR.policy.strategies), Ranking()
+    for number, (name, profile) in enumerate(portfolio, 2):
+        scored = SCORER.score(profile)
+        summary.add(scored)
+        ranking.add(name, "in.csv", number, profile, scored)
+    return summary, report.report_of(ADVISOR, summary, ranking)
+
+
+class Page(HTMLParser):
+    """The tags, attributes and texts of a page; void tags aside, each is closed in its order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in {"style", "script"}:
+            self.texts.append(data)
+
+
+EMPTY = report.html(made([("x", Profile())])[1])
+
+
+@given(st.lists(st.tuples(names, projects), min_size=1, max_size=5))
+@settings(max_examples=20)
+def test_nothing_in_a_portfolio_acts_as_markup(portfolio: list[tuple[str, Profile]]) -> None:
+    said = made(portfolio)[1]
+    page, plain = Page(report.html(said)), Page(EMPTY)
+    assert page.tags <= plain.tags | {"code", "small", "section", "svg", "rect", "div"}
+    assert page.attributes <= plain.attributes
+    html = MarkdownIt("gfm-like", {"linkify": False}).render(report.markdown(said))
+    assert set(re.findall(r"<(\w+)", html)) <= {
+        "h1",
+        "h2",
+        "ul",
+        "li",
+        "p",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "code",
+    }
+
+
+def test_the_page_needs_nothing_else_and_its_policy_allows_its_own_parts_only() -> None:
+    page = report.html(made([(ODD, Profile())])[1])
+    assert not re.search(r"https?:|src=|href=|@import|url\(", page)
+    policy = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)[0]
+    for tag in ("style", "script"):
+        (inside,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, flags=re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'; ")
+    assert not re.search(r"\sstyle=|\son\w+=", page)
+
+
+def test_counts_and_rows_are_those_of_the_library() -> None:
+    portfolio = [
+        (f"p{number}", Profile(requests_per_day=float(number), knowledge_need="changing_facts")) for number in range(40)
+    ]
+    summary, said = made(portfolio)
+    strategies = said.charts[0]
+    assert sum(bar.projects for bar in strategies.bars) == summary.projects == 40
+    assert sum(bar.darker for bar in strategies.bars) == summary.settled
+    assert [line.requests for line in said.lines] == [float(number) for number in reversed(range(40))]
+    first = trivium.recommend({"requests_per_day": 39, "knowledge_need": "changing_facts"})
+    assert said.lines[0].step == first.steps[0].action
+    assert said.lines[0].reason.lower().startswith(first.because[0].says)
+    for written in (report.html(said), report.markdown(said)):
+        for part in ("p39", "Retrieval (RAG)", "40 projects"):
+            assert part in written.replace("\\", "")
+
+
+def test_the_soonest_payback_comes_first_and_a_long_portfolio_is_cut() -> None:
+    costs = {"model": "gpt-4o", "tuned_model": "gpt-4o-mini", "variable_input_tokens": 500, "tuned_input_tokens": 200}
+    costs |= {"output_tokens": 50, "examples_to_make": 300, "label_cost": 10}
+    ranking = Ranking()
+    for number in range(MOST_RANKED + 50):
+        ranking.add("", "in.csv", number, Profile(requests_per_day=float(number)), SCORER.score(Profile()))
+    for engineering in (6000, 100, 90_000):
+        own = {"requests_per_day": 20_000, "prompt_tokens": 2000, "costs": {**costs, "engineering": engineering}}
+        profile = trivium.profile.make_profile(own)
+        ranking.add(str(engineering), "in.csv", 1, profile, SCORER.score(profile))
+    kept = ranking.first()
+    assert [one.name for one in kept[:3]] == ["100", "6000", "90000"]
+    assert [one.number for one in kept[3:6]] == [MOST_RANKED + 49, MOST_RANKED + 48, MOST_RANKED + 47]
+    assert (len(kept), ranking.seen) == (MOST_RANKED, MOST_RANKED + 53)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    portfolio = [(f"p{number}", Profile(requests_per_day=float(number * 7 % 40))) for number in range(40)]
+    file = tmp_path / "report.html"
+    file.write_text(report.html(made(portfolio)[1]), "utf-8")
+    return file
+
+
+@pytest.mark.tool("chromium")
+def test_the_table_is_sorted_in_a_real_browser_and_is_whole_without_scripts(written: Path) -> None:
+    said: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=toolbox.path("chromium"), args=["--no-sandbox"])
+        for scripts in (True, False):
+            page = browser.new_context(java_script_enabled=scripts).new_page()
+            page.on("console", lambda message: said.append(message.text))
+            page.on("pageerror", lambda error: said.append(str(error)))
+            page.goto(written.as_uri())
+            cells = page.locator("tbody tr td:nth-child(5)")
+            assert cells.count() == 40
+            if scripts:
+                button = page.locator("th button", has_text="Requests a day")
+                for order in (False, True):
+                    button.click()
+                    shown = [int(text) for text in cells.all_inner_texts()]
+                    assert shown == sorted(shown, reverse=order)
+        browser.close()
+    assert said == []
