@@ -1,4 +1,4 @@
-"""The report says what the summary and the library say, needs nothing else, and runs nothing of what is in a portfolio."""
+"""The report says what the summary and the library say, needs nothing else, and runs nothing that a portfolio holds."""
 
 import base64
 import hashlib
