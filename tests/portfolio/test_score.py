@@ -78,7 +78,7 @@ def test_rows_are_scored_as_the_library_does(invoke: Invoke, tmp_path: Path, kin
         assert (row["summary"], row["next_step"]) == (made.summary, made.steps[0].action)
         assert (row["decision_id"], row["error"]) == (made.decision_id, None)
         for column, flips in (("nearest_path", made.paths), ("nearest_risk", made.risks)):
-            assert (row[column] or "").partition(":")[0] == (flips[0].strategy if flips else "")
+            assert (row[column] or {}).get("strategy") == (flips[0].strategy if flips else None)
     summary = json.loads(done.stdout)
     assert summary["projects"] == len(PORTFOLIO)
     assert sum(summary["strategies"].values()) == len(PORTFOLIO)

@@ -16,6 +16,7 @@ from trivium.advisor import Advisor
 from trivium.economics import Economics
 from trivium.errors import TriviumError
 from trivium.explanation import Explanation, Facts
+from trivium.pages import joined
 from trivium.policy.errors import nearest_name
 from trivium.profile import Profile
 from trivium.recommendation import Flip, Question, Recommendation
@@ -107,8 +108,7 @@ class RowScorer:
 
     def failed(self, error: str) -> list[Any]:
         """Return the values of the chosen columns for a row that is wrong."""
-        told = {"error": error, "policy_version": self.advisor.policy.version}
-        return [told.get(name) for name in self.columns]
+        return [error if name == "error" else None for name in self.columns]
 
     def _explain(self, inputs: tuple[Any, ...]) -> CellAnswer:
         answer = _Cell(self.advisor, inputs)
@@ -147,11 +147,23 @@ class _Cell:
 _NO_FACTS = Facts(numbers={}, decision_id="", id=None, ignored=[], economics=None, cautions=())
 
 
-def _nearest(flips: Sequence[Flip]) -> str | None:
-    """Write the nearest flip: the strategy it leads to, and the changes."""
+class Nearest(msgspec.Struct, frozen=True):
+    """The nearest changes that lead to another strategy: which, of what, and the changed values in words."""
+
+    strategy: str
+    inputs: list[str]
+    says: str
+
+    def __str__(self) -> str:
+        return f"{self.strategy}: {self.says}"
+
+
+def _nearest(flips: Sequence[Flip]) -> Nearest | None:
     if not flips:
         return None
-    return f"{flips[0].strategy}: {'; '.join(change.says for change in flips[0].changes)}"
+    changes = flips[0].changes
+    says = joined([change.says for change in changes])
+    return Nearest(flips[0].strategy, [change.input for change in changes], says)
 
 
 _OF_CELL: Mapping[str, Callable[[_Cell], Any]] = {
@@ -170,7 +182,15 @@ _OF_CELL: Mapping[str, Callable[[_Cell], Any]] = {
 
 _OF_MONEY: Mapping[str, Callable[[Economics], Any]] = {
     name: attrgetter(name)
-    for name in ("payback", "payback_months", "monthly_prompted", "monthly_tuned", "monthly_saving", "upfront")
+    for name in (
+        "payback",
+        "payback_months",
+        "monthly_prompted",
+        "monthly_tuned",
+        "monthly_saving",
+        "upfront",
+        "break_even_requests_per_day",
+    )
 }
 
 _OF_PROFILE: Mapping[str, Callable[[Advisor, Profile], Any]] = {

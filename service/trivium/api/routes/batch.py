@@ -184,6 +184,7 @@ class Batch:
         self.outcomes: Counter[Outcome] = Counter()
         self.failed = 0
         self.writer = writer
+        self._is_slow = renderer.slow
         self._strategies = renderer.advisor.policy.strategies
         self._done = 0
         self._part = bytearray(writer.opening)
@@ -227,7 +228,7 @@ class Batch:
         try:
             async for cases in portions:
                 for case in cases:
-                    self._part += self.item(case)
+                    self._part += await asyncio.to_thread(self.item, case) if self._is_slow else self.item(case)
                     if len(self._part) >= PART_BYTES:
                         yield self._taken()
                     if perf_counter() - started > TURN_SECONDS:
