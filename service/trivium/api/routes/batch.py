@@ -34,7 +34,7 @@ from trivium.profile import Profile
 from trivium.rendering import Outcome, Renderer
 
 
-TURN_SECONDS = 0.005
+TURN_SECONDS = 0.001
 """How long a batch works before other requests get their turn."""
 
 Item = Annotated[Any, msgspec.Meta(extra_json_schema={"$ref": REF.format(name="Profile")})]

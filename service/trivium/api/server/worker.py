@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, NamedTuple
@@ -19,6 +20,10 @@ from trivium.api.telemetry.log import library_logging
 
 LONGEST_PATH = 200
 """Characters of a path that are logged."""
+
+
+SWITCH_SECONDS = 0.0005
+"""How long the event loop may keep the interpreter from the server's threads: each hand-over of a request waits for it."""
 
 
 class Applications(NamedTuple):
@@ -66,6 +71,7 @@ def work(applications: Applications, options: Options) -> None:
     Raises:
         OSError: a port cannot be listened on.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     uvloop.run(_serve(applications, options))
 
 
