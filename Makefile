@@ -70,7 +70,7 @@ contract-fuzz: .venv/.dev ## fuzz the served contract; MAX_EXAMPLES=1000 for eac
 	  trap "kill $$!; wait $$!" EXIT; \
 	  $(BIN)/python -c "import httpx; print(httpx.Client(transport=httpx.HTTPTransport(retries=7)).get('$$url/openapi.json').raise_for_status().text)" \
 	    > .schemathesis/contract.json \
-	  && $(BIN)/st --config-file openapi/schemathesis.toml run .schemathesis/contract.json --url $$url --mode all \
+	  && SCHEMATHESIS_HOOKS=tools/schemathesis_hooks.py $(BIN)/st --config-file openapi/schemathesis.toml run .schemathesis/contract.json --url $$url --mode all \
 	    --phases examples,coverage,fuzzing,stateful --max-examples $(MAX_EXAMPLES)
 
 tools: .venv/.dev ## install the system tools some tests need, into .tools/ (and apt, when root)

@@ -5,6 +5,7 @@ In process it explores at random; over HTTP it tries the same cases each time, s
 
 import copy
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.hooks import load_from_path
 
 import toolbox
 from api import serving
@@ -27,6 +29,7 @@ from trivium.api.settings import Settings
 
 SCHEMATHESIS = Path(sys.executable).with_name("st")
 CONFIG = toolbox.ROOT / "openapi" / "schemathesis.toml"
+HOOKS = toolbox.ROOT / "tools" / "schemathesis_hooks.py"
 LINKS = sum(
     len(response.get("links", {}))
     for methods in CONTRACT.document["paths"].values()
@@ -64,6 +67,7 @@ def fuzz(contract: Contract, url: str, folder: Path, *options: str) -> Run:
     done = subprocess.run(
         [*command, *bounds, *options],
         cwd=folder,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": str(HOOKS)},
         capture_output=True,
         text=True,
         check=False,
@@ -156,6 +160,7 @@ def test_a_contract_that_lies_is_found_out(
     assert found in {failure["type"] for failure in run.report["failures"]}
 
 
+load_from_path(str(HOOKS))
 inside = schemathesis.openapi.from_asgi(
     "/openapi.json", create_app(Settings(log_level="error")), config=SchemathesisConfig.from_path(CONFIG)
 )

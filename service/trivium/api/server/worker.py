@@ -23,7 +23,7 @@ LONGEST_PATH = 200
 
 
 SWITCH_SECONDS = 0.0005
-"""How long the event loop may keep the interpreter from the server's threads: each hand-over of a request waits for it."""
+"""How long the event loop may keep the interpreter from the server's threads, which hand requests over."""
 
 
 class Applications(NamedTuple):
