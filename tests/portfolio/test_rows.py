@@ -30,7 +30,7 @@ def fields(chance: random.Random) -> dict[str, Any]:
     return made
 
 
-@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("version", ["1", "2", "latest"])
 def test_rows_and_columns_say_the_same(version: str) -> None:
     advisor = catalog.shipped().advisor(version)
     names = [name for name in OUTPUTS if name not in ONLY_ROWS]

@@ -70,7 +70,11 @@ def test_rows_are_scored_as_the_library_does(invoke: Invoke, tmp_path: Path, kin
     assert len(rows) == len(PORTFOLIO)
     for row, own in zip(rows, PORTFOLIO, strict=True):
         made = trivium.recommend(own)
-        assert (row["strategy"], row["status"], row["policy_version"]) == (made.strategy, made.status, made.policy.version)
+        assert (row["strategy"], row["status"], row["policy_version"]) == (
+            made.strategy,
+            made.status,
+            made.policy.version,
+        )
         assert row["codes"] == [reason.code for reason in made.rationale]
         assert row["first_question"] == (made.questions[0].input if made.questions else None)
         assert (row["reachable"], row["margin"]) == (made.reachable, made.margin)
