@@ -215,7 +215,7 @@ def _words(words: Sequence[str], of: Callable[[_Answers], tuple[Column, Column |
         numbers, missing = of(answers)
         if answers.faulty is not None:
             missing = answers.faulty if missing is None else missing | answers.faulty
-        return pa.DictionaryArray.from_arrays(pa.array(numbers.astype(kind), mask=missing), dictionary)
+        return pa.DictionaryArray.from_arrays(_nulled(numbers.astype(kind), missing), dictionary, safe=False)
 
     return _Output(pa.dictionary(pa.from_numpy_dtype(kind), pa.string()), make)
 
@@ -228,11 +228,21 @@ def _lists(words: Sequence[str], of: Callable[[_Answers], Ragged]) -> _Output:
         counts, values = of(answers)
         offsets = np.zeros(len(counts) + 1, np.int32)
         np.cumsum(counts, out=offsets[1:])
-        entries = pa.DictionaryArray.from_arrays(pa.array(values.astype(kind)), dictionary)
+        entries = pa.DictionaryArray.from_arrays(pa.array(values.astype(kind)), dictionary, safe=False)
         mask = None if answers.faulty is None else pa.array(answers.faulty)
         return pa.ListArray.from_arrays(pa.array(offsets), entries, mask=mask)
 
     return _Output(pa.list_(pa.dictionary(pa.from_numpy_dtype(kind), pa.string())), make)
+
+
+def _nulled(numbers: Column, missing: Column | None) -> Any:
+    """Return an array that is null in some rows."""
+    if missing is None:
+        return pa.array(numbers)
+    packed = np.packbits(~missing, bitorder="little")
+    return pa.Array.from_buffers(
+        pa.from_numpy_dtype(numbers.dtype), len(numbers), [pa.py_buffer(packed), pa.py_buffer(numbers)]
+    )
 
 
 def _index(words: Sequence[str]) -> Any:

@@ -222,7 +222,7 @@ def select(rows: Column, one: Any, other: Any) -> Column:
         one: the numbers there.
         other: the numbers elsewhere, of the same type.
     """
-    return other ^ ((one ^ other) & _mask(rows, other.dtype))  # type: ignore[no-any-return]  # a column
+    return other ^ ((one ^ other) & _mask(rows, np.result_type(one, other)))  # type: ignore[no-any-return]  # a column
 
 
 def _mask(rows: Column, kind: Any) -> Column:

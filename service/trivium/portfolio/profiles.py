@@ -17,7 +17,7 @@ from trivium.policy.errors import nearest_name
 from trivium.portfolio.costs import PREFIX, Read, cost_columns, read_costs
 from trivium.portfolio.lookup import Column
 from trivium.portfolio.payback import BANDS, UNKNOWN, Given, Names, paybacks
-from trivium.portfolio.values import Choice, FieldReader, Number, doubles
+from trivium.portfolio.values import Choice, FieldReader, Number, numbers
 from trivium.profile import COUNTS, PAYBACK, VOCABULARY, Profile, make_profile
 
 
@@ -95,11 +95,11 @@ class ProfileReader:
             beside = []
             for name in ("requests_per_day", "prompt_tokens", "labeled_examples"):
                 at = batch.schema.get_field_index(name)
-                given = doubles(batch.column(at)) if at >= 0 else None
-                beside.append(np.full(len(rows), np.nan) if given is None else given[rows])
-            numbers = {name: values[rows] for name, values in stated.numbers.items()}
+                given = numbers(batch.column(at)) if at >= 0 else None
+                beside.append(np.full(len(rows), np.nan) if given is None else given.with_nan()[rows])
+            money = {name: values[rows] for name, values in stated.numbers.items()}
             names = {name: Names(one.distinct, one.places[rows]) for name, one in stated.names.items()}
-            found = paybacks(Given(numbers, names["model"], names["tuned_model"], *beside))
+            found = paybacks(Given(money, names["model"], names["tuned_model"], *beside))
             codes[rows] = np.take(self._paybacks, found.bands)
             at = self._advisor.policy.positions[PAYBACK]
             close = rows[found.close]

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from trivium.portfolio.lookup import Column
+from trivium.portfolio.buffers import flags, raw, valid
+from trivium.portfolio.lookup import Column, select
 from trivium.profile import MOST
 
 
@@ -56,10 +57,9 @@ class Choice:
 
     def __init__(self, codes: dict[Any, int], unknown: int) -> None:
         self.unknown = unknown
-        self._flags = np.array([codes.get(False, unknown), codes.get(True, unknown), unknown], np.uint8)
+        self._flags = np.array([codes.get(False, unknown), codes.get(True, unknown)], np.uint8)
         self._words = [word for word in codes if isinstance(word, str)]
-        self._set = pa.array([*self._words, None], pa.large_string())
-        self._codes = np.array([*(codes[word] for word in self._words), unknown, unknown], np.uint8)
+        self._codes = np.array([*(codes[word] for word in self._words), unknown], np.uint8)
 
     def read(self, array: Any) -> Codes:
         """See `FieldReader`."""
@@ -67,14 +67,13 @@ class Choice:
         if pa.types.is_dictionary(array.type):
             return by_dictionary(self, array)
         if self._words and is_text(array.type):
-            if array.type != pa.string():
+            if pa.types.is_string_view(array.type):  # which `index_in` does not take
                 array = array.cast(pa.large_string())
-            found = pc.index_in(array, self._set.cast(array.type))
-            faults = None if found.null_count == 0 else found.is_null().to_numpy(zero_copy_only=False)
-            places = found.fill_null(len(self._words) + 1).to_numpy()
-            return Codes(np.take(self._codes, places), faults)
+            found = pc.index_in(array, pa.array([*self._words, None], array.type))  # null is a word too
+            known = valid(found)
+            return Codes(self._codes.take(raw(found), mode="clip"), None if known is None else ~known)
         if not self._words and pa.types.is_boolean(array.type):
-            return Codes(np.take(self._flags, array.cast(pa.uint8()).fill_null(2).to_numpy()), None)
+            return Codes(_known(array, self._flags.take(flags(array)), self.unknown), None)
         return nothing(array, self.unknown)
 
 
@@ -95,23 +94,45 @@ class Number:
 
     def read(self, array: Any) -> Codes:
         """See `FieldReader`."""
-        values, faults = self.doubles(array)
-        codes = np.full(len(values), self._first, np.uint8)
+        if (found := numbers(array)) is None:
+            return nothing(array, self.unknown)
+        codes = np.full(len(array), self._first, np.uint8)
         for cut in self._cuts[1:]:
-            codes += values >= cut
-        np.copyto(codes, self.unknown, where=np.isnan(values))
-        return Codes(codes, faults)
+            codes += found.values >= cut
+        if found.known is not None:
+            codes = select(found.known, codes, np.uint8(self.unknown))
+        return Codes(codes, self._faults(found))
 
     def doubles(self, array: Any) -> tuple[Doubles, Column | None]:
         """Return the numbers of an array, NaN for unknown; and which values are faults, None where all are fine."""
-        values = doubles(array)
-        if values is None:
+        if (found := numbers(array)) is None:
             return np.full(len(array), np.nan), nothing(array, 0).faults
+        return found.with_nan(), self._faults(found)
+
+    def _faults(self, found: Numbers) -> Column | None:
+        values = found.values
         fine = (values >= 0) & (values <= self._most)
         if self._whole:
             fine &= np.rint(values) == values
-        fine |= np.isnan(values)
-        return values, None if fine.all() else ~fine
+        if found.known is not None:
+            fine |= ~found.known
+        return None if fine.all() else ~fine
+
+
+class Numbers(NamedTuple):
+    """Numbers as doubles.
+
+    Attributes:
+        values: the numbers; anything where they are not known.
+        known: where they are; None for everywhere.
+    """
+
+    values: Doubles
+    known: Column | None
+
+    def with_nan(self) -> Doubles:
+        """Return the numbers, NaN for those that are not known."""
+        return self.values if self.known is None else np.where(self.known, self.values, np.nan)
 
 
 def plain(array: Any) -> Any:
@@ -126,24 +147,31 @@ def is_text(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def doubles(array: Any) -> Doubles | None:
-    """Return numbers of any type as doubles, NaN for null; None where they are no numbers."""
+def numbers(array: Any) -> Numbers | None:
+    """Read numbers of any type; None where they are no numbers."""
     array = plain(array)
     kind = array.type
     if pa.types.is_null(kind):
-        return np.full(len(array), np.nan)
+        return Numbers(np.zeros(len(array)), np.zeros(len(array), bool))
     if pa.types.is_dictionary(kind):
-        if (distinct := doubles(array.dictionary)) is None:
+        if (distinct := numbers(array.dictionary)) is None:
             return None
-        return np.take(np.append(distinct, np.nan), _places(array))
-    if pa.types.is_decimal(kind) and kind.scale > 0:
-        array = array.cast(pa.string())  # so that 0.10 becomes the double that is written 0.1
-    elif pa.types.is_float16(kind):
-        return np.where(array.is_valid(), array.to_numpy(zero_copy_only=False).astype(float), np.nan)
-    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        values = np.append(distinct.with_nan(), np.nan).take(raw(array.indices), mode="clip")
+        return _without_nan(Numbers(values, valid(array.indices)))
+    if pa.types.is_decimal(kind):
+        if kind.scale > 0:
+            array = array.cast(pa.string())  # so that 0.10 becomes the double that is written 0.1
+        array = array.cast(pa.float64(), safe=False)
+    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return None
-    values = array.cast(pa.float64(), safe=False)
-    return (values.fill_null(np.nan) if values.null_count else values).to_numpy()  # type: ignore[no-any-return]  # doubles
+    found = Numbers(raw(array).astype(float, copy=False), valid(array))
+    return found if pa.types.is_integer(kind) else _without_nan(found)
+
+
+def _without_nan(found: Numbers) -> Numbers:
+    """Count NaN as not known."""
+    given = ~np.isnan(found.values)
+    return found if given.all() else Numbers(found.values, given if found.known is None else given & found.known)
 
 
 def nothing(array: Any, unknown: int) -> Codes:
@@ -151,9 +179,10 @@ def nothing(array: Any, unknown: int) -> Codes:
     array = plain(array)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    faults = array.is_valid().to_numpy(zero_copy_only=False)
-    if pa.types.is_floating(array.type):
-        faults = ~np.isnan(doubles(array))  # type: ignore[arg-type]  # these are numbers
+    if (found := numbers(array)) is not None:
+        faults = np.ones(len(array), bool) if found.known is None else found.known
+    else:
+        faults = array.is_valid().to_numpy(zero_copy_only=False)
     return Codes(np.full(len(array), unknown, np.uint8), faults if faults.any() else None)
 
 
@@ -162,12 +191,16 @@ def by_dictionary(reader: FieldReader, array: Any) -> Codes:
     if len(array.dictionary) > len(array):  # as that of a slice may be
         return reader.read(array.dictionary_decode())
     codes, faults = reader.read(array.dictionary)
-    places = _places(array)
-    found = np.take(np.append(codes, np.uint8(reader.unknown)), places)
-    return Codes(found, None if faults is None else np.take(np.append(faults, False), places))
+    places = raw(array.indices)
+    found = _known(array.indices, np.append(codes, np.uint8(reader.unknown)).take(places, mode="clip"), reader.unknown)
+    if faults is None:
+        return Codes(found, None)
+    wrong = np.append(faults, False).take(places, mode="clip")
+    given = valid(array.indices)
+    return Codes(found, wrong if given is None else wrong & given)
 
 
-def _places(array: Any) -> Column:
-    """Return the indexes of a dictionary array; that after the last entry where there is none."""
-    places = array.indices.cast(pa.int64(), safe=False)
-    return (places.fill_null(len(array.dictionary)) if places.null_count else places).to_numpy()  # type: ignore[no-any-return]  # indexes
+def _known(array: Any, codes: Column, unknown: int) -> Column:
+    """Return codes, or unknown where an array is null."""
+    given = valid(array)
+    return codes if given is None else select(given, codes, np.uint8(unknown))
