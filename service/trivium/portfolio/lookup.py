@@ -132,7 +132,7 @@ class _Staged:
         for stage, mixed in zip(stages, self._mixed, strict=True):
             self._states.append(stage.table.take(np.add(mixed, self._states[-1], dtype=stage.index)))
         self.leaves = self._states[-1]
-        self._tried: tuple[int, int, list[Column]] = (0, 0, [])
+        self._tried: tuple[int, int, Any, list[Column]] = (0, 0, 0, [])
 
     def answers(self, level: int, codes: Iterable[int], rows: Column) -> Iterator[Column]:
         """See `Variation`."""
@@ -153,34 +153,29 @@ class _Staged:
 
     def change(self, level: int, code: int) -> Column:
         """See `Variation`."""
-        first, _ = self._strides.get(level, (len(self._stages), 0))
-        states = [self._states[first]]
+        first, stride = self._strides.get(level, (len(self._stages), 0))
+        states, moved = [self._states[first]], None
         for at in range(first, len(self._stages)):
             stage = self._stages[at]
             index = np.add(self._mixed[at], states[-1], dtype=stage.index)
-            if at == first:
-                np.add(index, self._moved(level, code), out=index)
+            if moved is None:  # unsigned numbers wrap around, so that a lower code moves back
+                moved = np.subtract(code, self.codes[level], dtype=stage.index)
+                moved = np.multiply(moved, stride, out=moved)
+                index += moved
             states.append(stage.table.take(index))
-        self._tried = level, code, states
+        self._tried = level, code, moved, states
         return states[-1]
 
     def keep(self, rows: Column) -> None:
         """See `Variation`."""
-        level, code, states = self._tried
-        if level in self._strides:
+        level, code, moved, states = self._tried
+        masks = _Masks(rows)
+        if moved is not None:
             first, _ = self._strides[level]
-            moved = self._moved(level, code)
-            self._mixed[first] += moved & _mask(rows, moved.dtype)
+            self._mixed[first] += moved & masks[moved.dtype]
             for at, state in enumerate(states[1:], first + 1):
-                self._states[at] = select(rows, state, self._states[at])
-            self.leaves = self._states[-1]
-        self.codes[level] = select(rows, np.uint8(code), self.codes[level])
-
-    def _moved(self, level: int, code: int) -> Column:
-        """Return how far the index of a level's stage moves; unsigned numbers wrap around, so it may move back."""
-        at, stride = self._strides[level]
-        kind = self._stages[at].index
-        return np.multiply(np.subtract(code, self.codes[level], dtype=kind), stride, dtype=kind)
+                self._states[at] ^= (self._states[at] ^ state) & masks[state.dtype]
+        self.codes[level] ^= (self.codes[level] ^ np.uint8(code)) & masks[self.codes[level].dtype]
 
 
 class _Recomputed:
@@ -222,13 +217,20 @@ def select(rows: Column, one: Any, other: Any) -> Column:
         one: the numbers there.
         other: the numbers elsewhere, of the same type.
     """
-    return other ^ ((one ^ other) & _mask(rows, np.result_type(one, other)))  # type: ignore[no-any-return]  # a column
+    return other ^ ((one ^ other) & _Masks(rows)[np.result_type(one, other)])  # type: ignore[no-any-return]  # a column
 
 
-def _mask(rows: Column, kind: Any) -> Column:
-    """Return all bits where a row is meant, and none elsewhere."""
-    mask: Column = np.negative(rows.view(np.uint8).astype(kind))
-    return mask
+class _Masks(dict[Any, Column]):
+    """By type of number, all bits where a row is meant, and none elsewhere."""
+
+    def __init__(self, rows: Column) -> None:
+        super().__init__()
+        self._rows = rows.view(np.uint8)
+
+    def __missing__(self, kind: Any) -> Column:
+        mask: Column = self._rows.astype(kind)
+        self[kind] = np.negative(mask, out=mask)
+        return mask
 
 
 def _stages(graph: Graph, limit: int) -> list[Stage] | None:

@@ -109,7 +109,7 @@ class _Mentions(NamedTuple):
     Attributes:
         keys: what reasons are sorted by, as far as the policy alone says it; the largest number where there is no code.
         codes: the index of the code; the number of codes where there is none.
-        resting: what the code's rule rests on.
+        resting: what the code's rule rests on; None where it is the rule that fires.
         named: the inputs that the code's message names, which count where the rule rests on none; None where it
             always does.
         supports: the levers that some codes support, each with all inputs where they do, and none elsewhere.
@@ -117,7 +117,7 @@ class _Mentions(NamedTuple):
 
     keys: Column
     codes: Column
-    resting: _Resting
+    resting: _Resting | None
     named: Column | None
     supports: list[tuple[str, Column]]
 
@@ -180,7 +180,7 @@ class Rationale:
             here = []
             for mentions in self._mentions[table]:
                 keys = mentions.keys.take(held)
-                inputs = mentions.resting.of(held, resting)
+                inputs = mentions.resting.of(held, resting) if mentions.resting else resting[table]
                 if mentions.named is not None:
                     inputs = select(inputs == 0, mentions.named.take(held), inputs)
                 keys |= np.multiply(inputs & reason == 0, kind(8 << self._bits))
@@ -239,9 +239,11 @@ class Rationale:
                     first.setdefault(name, rule)
             mentioned.append([(rule, name) for name, rule in first.items()])
         for place in range(max(map(len, mentioned), default=0)):
-            yield self._compile([told[place] if place < len(told) else None for told in mentioned])
+            yield self._compile([told[place] if place < len(told) else None for told in mentioned], holding)
 
-    def _compile(self, told: Sequence[tuple[FiredRule, str] | None]) -> _Mentions:
+    def _compile(
+        self, told: Sequence[tuple[FiredRule, str] | None], holding: Sequence[Sequence[FiredRule]]
+    ) -> _Mentions:
         document = self._policy.document
         keys = np.full(len(told), np.iinfo(self._keys).max, self._keys)
         codes = np.full(len(told), len(self.codes), self._code_of.dtype)
@@ -260,7 +262,8 @@ class Rationale:
                 supports.setdefault(code.lever, np.zeros(len(told), self._set))[entry] = self._all
         resting = self._rest([mention[0] if mention else None for mention in told])
         rests = resting.inputs[codes < len(self.codes)].all()
-        return _Mentions(keys, codes, resting, None if rests else named, list(supports.items()))
+        fires = all(mention[0] is rules[0] for mention, rules in zip(told, holding, strict=True) if mention)
+        return _Mentions(keys, codes, None if fires else resting, None if rests else named, list(supports.items()))
 
     def _levers(self, kernel: Kernel) -> Iterable[tuple[str, tuple[int, Column] | None]]:
         """Yield, per lever, the table that decides whether it is adopted, and all inputs per entry where it is."""
