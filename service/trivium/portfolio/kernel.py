@@ -79,7 +79,8 @@ class Kernel:
         self.several = np.array([mask.bit_count() > 1 for mask in self.masks])
         alone = [1 << strategy for strategy in range(len(policy.strategies))]
         self._alone = np.array([self.masks.index(mask) if mask in self.masks else 0 for mask in alone], np.uint32)
-        self._strategies = np.array([policy.strategies.index(label) for label in policy.tables[-1].outcomes], np.uint8)
+        strategies = [policy.strategies.index(label) for label in policy.tables[-1].outcomes]
+        self._strategies = np.array(strategies, np.uint8).take(self.tables[-1].outcomes)
 
     def decide(self, codes: Sequence[Column]) -> Decided:
         """Decide some rows.
@@ -90,10 +91,10 @@ class Kernel:
         variables = list(codes)
         holding = []
         for table in self.tables:
-            held = table.lookup([variables[position] for position in table.reads])
-            holding.append(held)
-            variables.append(table.outcomes.take(held))
-        return Decided(self._strategies.take(variables[-1]), tuple(holding), self.completion(codes))
+            holding.append(table.lookup([variables[position] for position in table.reads]))
+            if table is not self.tables[-1]:
+                variables.append(table.outcomes.take(holding[-1]))
+        return Decided(self._strategies.take(holding[-1]), tuple(holding), self.completion(codes))
 
     def fired(self, decided: Decided) -> tuple[Column, ...]:
         """Return, per table, the position of the rule that fires in every row."""

@@ -44,22 +44,27 @@ class Stage(NamedTuple):
     """One look-up.
 
     Attributes:
-        levels: the levels that it merges, each with what a code counts in the index.
+        levels: the levels that it merges, each with its size and the smallest type for an index of it and those before.
         table: what comes next: where the entries of the next node begin or, after the last stage, a leaf.
         index: a type that holds every index.
     """
 
-    levels: tuple[tuple[int, int], ...]
+    levels: tuple[tuple[int, int, Any], ...]
     table: Column
     index: Any
 
-    def mixed(self, columns: Sequence[Column], begins: Any) -> Column:
+    def mixed(self, columns: Sequence[Column]) -> Column:
         """Return the index of every row, from where the entries of its node begin."""
-        index = begins
-        for level, stride in self.levels:
-            term = columns[level] if stride == 1 else np.multiply(columns[level], stride, dtype=self.index)
-            index = np.add(index, term, dtype=self.index)
-        return index  # type: ignore[no-any-return]  # a stage has levels
+        (first, _, _), *others = self.levels
+        index = columns[first]
+        for level, size, kind in others:
+            index = np.multiply(index, size, dtype=kind)
+            np.add(index, columns[level], out=index)
+        return index
+
+    def next(self, mixed: Column, begins: Column | None) -> Column:
+        """Return what comes next, where entries begin somewhere else than at the first."""
+        return self.table.take(mixed if begins is None else np.add(mixed, begins, dtype=self.index))
 
 
 class Lookup:
@@ -74,9 +79,12 @@ class Lookup:
         self._root = graph.root
         self._stages = _stages(graph, entries)
         self._nodes = None if self._stages is not None else _Nodes(graph)
-        self._strides = {
-            level: (at, stride) for at, stage in enumerate(self._stages or ()) for level, stride in stage.levels
-        }
+        self._strides: dict[int, tuple[int, int]] = {}
+        for at, stage in enumerate(self._stages or ()):
+            stride = 1
+            for level, size, _ in reversed(stage.levels):
+                self._strides[level] = at, stride
+                stride *= size
 
     def __call__(self, columns: Sequence[Column]) -> Column:
         """Return the leaf of every row.
@@ -88,10 +96,10 @@ class Lookup:
             return self._nodes.walk(columns, self._root)
         if not self._stages:
             return np.full(len(columns[0]), -1 - self._root, np.uint8)
-        state: Any = 0
+        state = None
         for stage in self._stages:
-            state = stage.table.take(stage.mixed(columns, state))
-        return state  # type: ignore[no-any-return]  # a column, after the first stage
+            state = stage.next(stage.mixed(columns), state)
+        return state  # type: ignore[return-value]  # a column, after the first stage
 
     def vary(self, columns: Sequence[Column]) -> Variation:
         """Look up rows of which single codes are to be changed afterwards."""
@@ -127,10 +135,10 @@ class _Staged:
     def __init__(self, stages: Sequence[Stage], strides: dict[int, tuple[int, int]], columns: Sequence[Column]) -> None:
         self.codes = [column.copy() for column in columns]
         self._stages, self._strides = stages, strides
-        self._mixed = [stage.mixed(columns, 0) for stage in stages]
+        self._mixed = [stage.mixed(columns).astype(stage.index) for stage in stages]
         self._states: list[Column] = [np.zeros(len(columns[0]), np.uint8)]
         for stage, mixed in zip(stages, self._mixed, strict=True):
-            self._states.append(stage.table.take(np.add(mixed, self._states[-1], dtype=stage.index)))
+            self._states.append(stage.next(mixed, self._states[-1]))
         self.leaves = self._states[-1]
         self._tried: tuple[int, int, Any, list[Column]] = (0, 0, 0, [])
 
@@ -217,7 +225,7 @@ def select(rows: Column, one: Any, other: Any) -> Column:
         one: the numbers there.
         other: the numbers elsewhere, of the same type.
     """
-    return other ^ ((one ^ other) & _Masks(rows)[np.result_type(one, other)])  # type: ignore[no-any-return]  # a column
+    return ((one ^ other) & _Masks(rows)[np.result_type(one, other)]) ^ other  # type: ignore[no-any-return]  # a column
 
 
 class _Masks(dict[Any, Column]):
@@ -256,11 +264,11 @@ def _stages(graph: Graph, limit: int) -> list[Stage] | None:
     begins = -1 - alive  # after the last look-up, all that is left are leaves
     for group, reached in reversed(groups):
         table = begins[reached]
-        radix, strides = 1, []
-        for level in reversed(group):
-            strides.append((level, radix))
+        radix, levels = 1, []
+        for level in group:
             radix *= graph.sizes[level]
-        stages.append(Stage(tuple(reversed(strides)), _smallest(table), np.min_scalar_type(max(len(table) - 1, 256))))
+            levels.append((level, graph.sizes[level], np.min_scalar_type(radix - 1)))
+        stages.append(Stage(tuple(levels), _smallest(table), np.min_scalar_type(max(len(table) - 1, 256))))
         begins = np.arange(len(table) // radix) * radix
     return stages[::-1]
 

@@ -165,14 +165,24 @@ def _told(batch: Any, faults: Mapping[str, Column]) -> dict[int, str]:
 
 def _mappings(batch: Any, rows: Column, names: Iterable[str]) -> Iterator[dict[str, Any]]:
     """Yield some columns of some rows as JSON has them."""
-    for values in batch.select(list(names)).take(pa.array(rows)).to_pylist():
+    names = list(names)
+    columns = [_values(batch.column(batch.schema.names.index(name)), rows) for name in names]
+    for values in zip(*columns, strict=True):
         fields: dict[str, Any] = {}
-        for name, value in values.items():
+        for name, value in zip(names, map(plain_value, values), strict=True):
             if not name.startswith(PREFIX):
-                fields[name] = plain_value(value)
+                fields[name] = value
             elif value is not None:
-                fields.setdefault("costs", {})[name.removeprefix(PREFIX)] = plain_value(value)
+                fields.setdefault("costs", {})[name.removeprefix(PREFIX)] = value
         yield fields
+
+
+def _values(array: Any, rows: Column) -> list[Any]:
+    """Return some values of an array as Python has them."""
+    try:
+        return array.take(pa.array(rows)).to_pylist()  # type: ignore[no-any-return]  # a list
+    except pa.ArrowNotImplementedError:  # as for views and run ends
+        return [array[row].as_py() for row in rows.tolist()]
 
 
 def plain_value(value: Any) -> Any:

@@ -6,6 +6,7 @@ number, and the number 1 is no flag.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -57,7 +58,7 @@ class Choice:
 
     def __init__(self, codes: dict[Any, int], unknown: int) -> None:
         self.unknown = unknown
-        self._flags = np.array([codes.get(False, unknown), codes.get(True, unknown)], np.uint8)
+        self._flags = [np.uint8(codes.get(flag, unknown)) for flag in (True, False)]
         self._words = [word for word in codes if isinstance(word, str)]
         self._codes = np.array([*(codes[word] for word in self._words), unknown], np.uint8)
 
@@ -73,7 +74,7 @@ class Choice:
             known = valid(found)
             return Codes(self._codes.take(raw(found), mode="clip"), None if known is None else ~known)
         if not self._words and pa.types.is_boolean(array.type):
-            return Codes(_known(array, self._flags.take(flags(array)), self.unknown), None)
+            return Codes(_known(array, select(flags(array), *self._flags), self.unknown), None)
         return nothing(array, self.unknown)
 
 
@@ -97,8 +98,9 @@ class Number:
         if (found := numbers(array)) is None:
             return nothing(array, self.unknown)
         codes = np.full(len(array), self._first, np.uint8)
+        whole = found.values.dtype.kind != "f"
         for cut in self._cuts[1:]:
-            codes += found.values >= cut
+            codes += found.values >= (math.ceil(cut) if whole else cut)
         if found.known is not None:
             codes = select(found.known, codes, np.uint8(self.unknown))
         return Codes(codes, self._faults(found))
@@ -111,6 +113,8 @@ class Number:
 
     def _faults(self, found: Numbers) -> Column | None:
         values = found.values
+        if values.dtype.kind != "f" and values.min(initial=0) >= 0 and values.max(initial=0) <= self._most:
+            return None
         fine = (values >= 0) & (values <= self._most)
         if self._whole:
             fine &= np.rint(values) == values
@@ -120,19 +124,20 @@ class Number:
 
 
 class Numbers(NamedTuple):
-    """Numbers as doubles.
+    """Numbers of any type.
 
     Attributes:
-        values: the numbers; anything where they are not known.
+        values: the numbers, as integers or doubles; anything where they are not known.
         known: where they are; None for everywhere.
     """
 
-    values: Doubles
+    values: Column
     known: Column | None
 
     def with_nan(self) -> Doubles:
-        """Return the numbers, NaN for those that are not known."""
-        return self.values if self.known is None else np.where(self.known, self.values, np.nan)
+        """Return the numbers as doubles, NaN for those that are not known."""
+        values = self.values.astype(float, copy=False)
+        return values if self.known is None else np.where(self.known, values, np.nan)
 
 
 def plain(array: Any) -> Any:
@@ -164,8 +169,9 @@ def numbers(array: Any) -> Numbers | None:
         array = array.cast(pa.float64(), safe=False)
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return None
-    found = Numbers(raw(array).astype(float, copy=False), valid(array))
-    return found if pa.types.is_integer(kind) else _without_nan(found)
+    if pa.types.is_integer(kind):
+        return Numbers(raw(array), valid(array))
+    return _without_nan(Numbers(raw(array).astype(float, copy=False), valid(array)))
 
 
 def _without_nan(found: Numbers) -> Numbers:
