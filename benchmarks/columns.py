@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 
 from benchmarks import NEWEST
-from benchmarks.rows import Race, Row, at_least, compared
+from benchmarks.rows import Race, Row, at_least
 from trivium import Advisor, catalog
 from trivium.policy import Policy
 from trivium.policy.engine.tables import Condition
@@ -149,7 +149,7 @@ def decider(advisor: Advisor) -> Callable[[Any], list[Any]]:
         parts = []
         for batch in table.to_batches(max_chunksize=CHUNK):
             decided = kernel.decide(reader.read(batch).codes)
-            parts.append((decided.strategy, *kernel.fired(decided), kernel.several.take(decided.reachable)))
+            parts.append((decided.strategy, *kernel.fired(decided), kernel.several(decided.reachable)))
         return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
 
     return decide

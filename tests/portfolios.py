@@ -109,7 +109,7 @@ class Columns:
         ):
             yield Answer(
                 policy.strategies[strategy],
-                not kernel.several[reached],
+                len(kernel.reachable[reached]) == 1,
                 kernel.reachable[reached],
                 tuple(table.rules[rows[row]].id for table, rows in zip(policy.tables, fired, strict=True)),
                 tuple(self._rationale.codes[code] for code in told[row]),

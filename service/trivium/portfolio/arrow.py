@@ -262,9 +262,7 @@ def _offered(engine: _Engine) -> dict[str, _Output]:
 
     return {
         "strategy": _words(policy.strategies, lambda answers: (answers.decided.strategy, None)),
-        "status": _words(
-            ("settled", "provisional"), lambda answers: (np.take(several, answers.decided.reachable), None)
-        ),
+        "status": _words(("settled", "provisional"), lambda answers: (several(answers.decided.reachable), None)),
         "codes": _lists(engine.rationale.codes, lambda answers: answers.explained.codes),
         "first_question": _words(questions, first_question),
         "policy_version": _words((policy.version,), lambda answers: (np.zeros(answers.count, np.int8), None)),

@@ -22,6 +22,10 @@ CHUNK = 1 << 16
 """Rows that are worked on at once, so that their columns stay in a processor's cache."""
 
 
+STEPS = 4
+"""Most comparisons that stand in for a look-up."""
+
+
 class CompiledTable(NamedTuple):
     """A decision table as a look-up.
 
@@ -29,7 +33,7 @@ class CompiledTable(NamedTuple):
         reads: positions of the variables that it reads.
         lookup: from their codes to the index of what holds.
         holding: what can hold at once: the rule that fires, then those that would fire without it and say the same.
-        outcomes: per entry of `holding`, the outcome.
+        outcomes: per entry of `holding`, the outcome; in ascending order.
         rules: per entry of `holding`, the position of the rule that fires.
     """
 
@@ -65,8 +69,7 @@ class Kernel:
         policy: the policy.
         unknown: per input, the code of unknown.
         tables: the decision tables.
-        masks: the sets of reachable strategies that there are, as bit masks.
-        several: per set, whether it has more than one strategy.
+        masks: the sets of reachable strategies that there are, as bit masks, the smallest first.
         completion: from codes to the index of the set of reachable strategies.
     """
 
@@ -76,11 +79,12 @@ class Kernel:
         self.tables = tuple(self._compile(table, entries) for table in policy.tables)
         graph, self.masks = _completion_graph(policy)
         self.completion = Lookup(graph, entries)
-        self.several = np.array([mask.bit_count() > 1 for mask in self.masks])
+        self._single = sum(mask.bit_count() == 1 for mask in self.masks)
         alone = [1 << strategy for strategy in range(len(policy.strategies))]
         self._alone = np.array([self.masks.index(mask) if mask in self.masks else 0 for mask in alone], np.uint32)
         strategies = [policy.strategies.index(label) for label in policy.tables[-1].outcomes]
-        self._strategies = np.array(strategies, np.uint8).take(self.tables[-1].outcomes)
+        self._strategies = _step(np.array(strategies, np.uint8).take(self.tables[-1].outcomes))
+        self._outcomes = [_step(table.outcomes) for table in self.tables]
 
     def decide(self, codes: Sequence[Column]) -> Decided:
         """Decide some rows.
@@ -93,12 +97,16 @@ class Kernel:
         for table in self.tables:
             holding.append(table.lookup([variables[position] for position in table.reads]))
             if table is not self.tables[-1]:
-                variables.append(table.outcomes.take(holding[-1]))
-        return Decided(self._strategies.take(holding[-1]), tuple(holding), self.completion(codes))
+                variables.append(_look_up(self._outcomes[len(holding) - 1], holding[-1]))
+        return Decided(_look_up(self._strategies, holding[-1]), tuple(holding), self.completion(codes))
 
     def fired(self, decided: Decided) -> tuple[Column, ...]:
         """Return, per table, the position of the rule that fires in every row."""
         return tuple([one.rules.take(held) for one, held in zip(self.tables, decided.holding, strict=True)])
+
+    def several(self, reachable: Column) -> Column:
+        """Return, per row, whether its set of `masks` has more than one strategy."""
+        return reachable >= self._single
 
     def settled(self, strategies: Column) -> Column:
         """Return, per row, the index in `masks` of its strategy alone."""
@@ -111,7 +119,7 @@ class Kernel:
 
     def _compile(self, table: DecisionTable, entries: int) -> CompiledTable:
         graph, holding = _table_graph(self.policy, table)
-        outcomes = np.array([rules[0].outcome if rules else 0 for rules in holding], np.uint8)
+        outcomes = np.array([_outcome(rules) for rules in holding], np.uint8)
         rows = np.array([rules[0].position if rules else 0 for rules in holding], np.uint8)
         return CompiledTable(table.reads, Lookup(graph, entries), holding, outcomes, rows)
 
@@ -120,7 +128,7 @@ def _completion_graph(policy: Policy) -> tuple[Graph, list[int]]:
     """Return the completion diagram, and the set of strategies of every leaf."""
     completion = policy.completion
     diagram = completion.diagram
-    masks = sorted(diagram.values(completion.root))
+    masks = sorted(diagram.values(completion.root), key=lambda mask: (mask.bit_count(), mask))
     leaves = {mask: -1 - at for at, mask in enumerate(masks)}
 
     def of(root: int) -> int:
@@ -166,4 +174,32 @@ def _table_graph(policy: Policy, table: DecisionTable) -> tuple[Graph, tuple[tup
         return root
 
     root = build(0, tuple(range(len(table.rules))))
-    return Graph(sizes, levels, children, root), tuple(leaves)
+    ordered = sorted(leaves, key=_outcome)
+    renumbered = {leaves[rules]: -1 - at for at, rules in enumerate(ordered)}
+
+    def of(root: int) -> int:
+        return root if root >= 0 else renumbered[root]
+
+    return Graph(sizes, levels, [tuple(map(of, below)) for below in children], of(root)), tuple(ordered)
+
+
+def _outcome(rules: Sequence[FiredRule]) -> int:
+    """Return the outcome where some rules hold; the first one where the policy never gets."""
+    return rules[0].outcome if rules else 0
+
+
+def _step(values: Column) -> Column | tuple[int, ...]:
+    """Return a list of numbers as it is or, where they rise from 0 in few steps, the places of the steps."""
+    steps = tuple(np.searchsorted(values, range(1, int(values.max(initial=0)) + 1)).tolist())
+    rises = (np.diff(values.astype(int)) >= 0).all()
+    return steps if rises and len(steps) <= STEPS else values
+
+
+def _look_up(values: Column | tuple[int, ...], places: Column) -> Column:
+    """Return the number at every place: a few comparisons are much faster than a look-up."""
+    if not isinstance(values, tuple):
+        return values.take(places)
+    found: Column = np.zeros(len(places), np.uint8)
+    for step in values:
+        found += places >= step
+    return found

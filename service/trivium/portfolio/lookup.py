@@ -236,9 +236,8 @@ class _Masks(dict[Any, Column]):
         self._rows = rows.view(np.uint8)
 
     def __missing__(self, kind: Any) -> Column:
-        mask: Column = self._rows.astype(kind)
-        self[kind] = np.negative(mask, out=mask)
-        return mask
+        self[kind] = mask = np.negative(self._rows.astype(kind, copy=False))
+        return mask  # type: ignore[no-any-return]  # a column
 
 
 def _stages(graph: Graph, limit: int) -> list[Stage] | None:

@@ -64,7 +64,7 @@ class FirstQuestion:
             decided: what the kernel says of them.
         """
         first = np.full(len(decided.strategy), len(codes), np.uint8)
-        rows = np.flatnonzero(self._kernel.several.take(decided.reachable))
+        rows = np.flatnonzero(self._kernel.several(decided.reachable))
         if len(rows):
             few = [column.take(rows) for column in codes]
             first[rows] = self._first(few, np.take(self._sizes, decided.reachable.take(rows)))

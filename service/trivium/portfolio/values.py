@@ -23,6 +23,10 @@ from trivium.profile import MOST
 Doubles: TypeAlias = NDArray[np.float64]
 
 
+FEW = 32
+"""Words up to which they are read one by one."""
+
+
 class Codes(NamedTuple):
     """Values as codes.
 
@@ -68,6 +72,8 @@ class Choice:
         if pa.types.is_dictionary(array.type):
             return by_dictionary(self, array)
         if self._words and is_text(array.type):
+            if len(array) <= FEW:
+                return self._few(array.to_pylist())
             if pa.types.is_string_view(array.type):  # which `index_in` does not take
                 array = array.cast(pa.large_string())
             found = pc.index_in(array, pa.array([*self._words, None], array.type))  # null is a word too
@@ -76,6 +82,14 @@ class Choice:
         if not self._words and pa.types.is_boolean(array.type):
             return Codes(_known(array, select(flags(array), *self._flags), self.unknown), None)
         return nothing(array, self.unknown)
+
+    def _few(self, words: list[str | None]) -> Codes:
+        """Read a few words, as those of a dictionary, where a call of Arrow takes longer than the words."""
+        codes: dict[str | None, int] = {None: self.unknown}
+        codes.update(zip(self._words, self._codes.tolist(), strict=False))
+        faults = np.array([word not in codes for word in words], bool)
+        found = np.array([codes.get(word, self.unknown) for word in words], np.uint8)
+        return Codes(found, faults if faults.any() else None)
 
 
 class Number:
