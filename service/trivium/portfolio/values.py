@@ -114,7 +114,7 @@ class Number:
         codes = np.full(len(array), self._first, np.uint8)
         whole = found.values.dtype.kind != "f"
         for cut in self._cuts[1:]:
-            codes += found.values >= (math.ceil(cut) if whole else cut)
+            codes += (found.values >= (math.ceil(cut) if whole else cut)).view(np.uint8)
         if found.known is not None:
             codes = select(found.known, codes, np.uint8(self.unknown))
         return Codes(codes, self._faults(found))
@@ -127,8 +127,10 @@ class Number:
 
     def _faults(self, found: Numbers) -> Column | None:
         values = found.values
-        if values.dtype.kind != "f" and values.min(initial=0) >= 0 and values.max(initial=0) <= self._most:
-            return None
+        if values.dtype.kind != "f":
+            most = min(int(self._most), np.iinfo(values.dtype).max)
+            if (values.view(f"u{values.itemsize}") <= most).all():  # as unsigned, what is negative is beyond
+                return None
         fine = (values >= 0) & (values <= self._most)
         if self._whole:
             fine &= np.rint(values) == values
