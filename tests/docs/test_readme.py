@@ -505,7 +505,7 @@ def test_the_commands_run_in_their_order(page: str, live: serving.Live, tmp_path
         before = after
 
 
-@pytest.mark.parametrize("page", [README, ECONOMICS], ids=["README", "economics"])
+@pytest.mark.parametrize("page", [README, ECONOMICS, PORTFOLIOS], ids=["README", "economics", "portfolios"])
 def test_the_library_does_what_is_shown(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(toolbox.ROOT)
     snippet = "\n".join(blocks("pycon", page))
