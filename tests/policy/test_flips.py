@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import brute_force
 import generators
 from reference import Reference
-from trivium.policy import compile_policy, paths_and_risks, unknowns
+from trivium.policy import compile_policy, nearest_changes, paths_and_risks, unknowns
 from trivium.policy.engine.families import NONE, Families
 from trivium.policy.engine.flips import LISTED
 
@@ -31,6 +31,8 @@ def test_paths_and_risks_are_those_of_trying_every_cell(document: generators.Par
         for listed in (found.paths, found.risks):
             order = [(len(flip.targets), flip.strategy, [at for at, _ in flip.targets]) for flip in listed]
             assert order == sorted(order)
+        firsts = [next(iter(listed), None) for listed in (found.paths, found.risks)]
+        assert list(nearest_changes(policy, cell, known)) == firsts, (cell, known)
         assert found.margin == min((len(targets) for _, targets in paths | risks), default=None)
         if not unknowns(policy, cell, known).settled:
             assert found.paths + found.risks  # an answer that is not settled can be overturned

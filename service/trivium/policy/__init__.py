@@ -5,7 +5,7 @@ It knows decision tables, bands and diagrams, and nothing of what is decided or 
 
 from trivium.policy.engine.compiled import CompiledInput, Decision, Policy, compile_policy
 from trivium.policy.engine.completion import UNKNOWN, Completion, members
-from trivium.policy.engine.flips import Changes, PathsAndRisks, paths_and_risks
+from trivium.policy.engine.flips import Changes, PathsAndRisks, nearest_changes, paths_and_risks
 from trivium.policy.engine.questions import Answer, OpenQuestion, Unknowns, unknowns
 from trivium.policy.engine.reasons import sufficient_reason
 from trivium.policy.errors import PolicyError, Problem
@@ -58,6 +58,7 @@ __all__ = [
     "load_files",
     "load_policy",
     "members",
+    "nearest_changes",
     "parse",
     "paths_and_risks",
     "policy_files",

@@ -13,7 +13,7 @@ from trivium.advisor import Advisor
 from trivium.economics import Economics
 from trivium.errors import FieldError, InvalidInputError
 from trivium.pages import joined
-from trivium.policy import Changes, paths_and_risks
+from trivium.policy import Changes, nearest_changes
 from trivium.policy.errors import nearest_name
 from trivium.portfolio.kernel import CHUNK, Decided, Kernel
 from trivium.portfolio.lookup import Column
@@ -131,15 +131,16 @@ class _Engine:
         known = tuple([code != unknown for code, unknown in zip(codes, self.kernel.unknown, strict=True)])
         inputs = self.policy.inputs
         cell = tuple([code if given else one.assumed for code, given, one in zip(codes, known, inputs, strict=True)])
-        found = paths_and_risks(self.policy, cell, known, 1)
-        return _Changes(found.margin, *(self._flip(changes[:1]) for changes in (found.paths, found.risks)))
+        path, risk = nearest_changes(self.policy, cell, known)
+        margin = min((len(one.targets) for one in (path, risk) if one), default=None)
+        return _Changes(margin, self._flip(path), self._flip(risk))
 
-    def _flip(self, found: Sequence[Changes]) -> dict[str, Any] | None:
-        for strategy, targets in found:
-            inputs = [self.policy.inputs[at].spec.derived_from or self.policy.inputs[at].name for at, _ in targets]
-            says = joined([self.wording.phrases[at][band] for at, band in targets])
-            return {"strategy": self.policy.strategies[strategy], "inputs": inputs, "says": says}
-        return None
+    def _flip(self, changes: Changes | None) -> dict[str, Any] | None:
+        if changes is None:
+            return None
+        inputs = [self.policy.inputs[at].spec.derived_from or self.policy.inputs[at].name for at, _ in changes.targets]
+        says = joined([self.wording.phrases[at][band] for at, band in changes.targets])
+        return {"strategy": self.policy.strategies[changes.strategy], "inputs": inputs, "says": says}
 
 
 class _Changes(NamedTuple):

@@ -76,27 +76,10 @@ def paths_and_risks(policy: Policy, cell: Cell, known: Known, listed: int = LIST
         known: per input, whether the profile stated it.
         listed: most sets to list per strategy and list.
     """
-    inputs = list(zip(policy.inputs, cell, known, strict=True))
-    own = [field.improvements[band] for field, band, _ in inputs]
-    world = [
-        field.others[band] if not given or field.spec.changed_by == "circumstance" else ()
-        for field, band, given in inputs
-    ]
-    held = [band if given and field.never_changes else UNKNOWN for field, band, given in inputs]
-    graph, families = _graph(policy, tuple(held)), Families()
-    current = policy.diagrams.value(policy.root, cell)
-    ours = alone = together = None
-    improved = [UNKNOWN if bands else band for band, bands in zip(cell, own, strict=True)]
-    if policy.completion.reachable(improved) != 1 << current:  # else nothing that a team can do matters
-        ours = _Smallest(graph, cell, families, own, [field.needs for field in policy.inputs])
-    if any(world):
-        alone = together = _Smallest(graph, cell, families, world, [()] * len(cell))
-        either = [there or here for there, here in zip(world, own, strict=True)]
-        if either != world:
-            needs = [field.needs if given else () for field, _, given in inputs]
-            together = _Smallest(graph, cell, families, either, needs)
+    search = _Search(policy, cell, known)
+    families, ours, alone, together = search.families, search.ours, search.alone, search.together
     paths, risks = _List(listed), _List(listed)
-    for strategy in (other for other in range(len(policy.strategies)) if other != current):
+    for strategy in search.others:
         path = ours.sets(strategy) if ours else NONE
         paths.add(strategy, families, path, ours)
         risk = together.sets(strategy) if together else NONE
@@ -104,6 +87,62 @@ def paths_and_risks(policy: Policy, cell: Cell, known: Known, listed: int = LIST
         if alone and together and alone.size(strategy) != together.size(strategy):  # else they are among the others
             risks.add(strategy, families, families.difference(alone.sets(strategy), path), alone)
     return PathsAndRisks(paths.sorted(), paths.more, risks.sorted(), risks.more)
+
+
+def nearest_changes(policy: Policy, cell: Cell, known: Known) -> tuple[Changes | None, Changes | None]:
+    """Return the first path and the first risk of `paths_and_risks`, without working out the others."""
+    search = _Search(policy, cell, known)
+    families, ours = search.families, search.ours
+    path = risk = None
+    found = [(size, at) for at in search.others if ours and (size := ours.size(at)) is not None]
+    if ours and found:
+        _, strategy = min(found)
+        path = Changes(strategy, ours.nearest(strategy, next(families.sets(ours.sets(strategy)))))
+    kinds = dict.fromkeys([search.together, search.alone])
+    sizes = [(size, at, kind) for kind in kinds if kind for at in search.others if (size := kind.size(at)) is not None]
+    for size, strategy, kind in sorted(sizes, key=lambda one: one[:2]):
+        family = kind.sets(strategy)
+        if ours and ours.size(strategy) == size:
+            family = families.difference(family, ours.sets(strategy))
+        if family != NONE:
+            risk = Changes(strategy, kind.nearest(strategy, next(families.sets(family))))
+            break
+    return path, risk
+
+
+class _Search:
+    """What can be changed from a cell on, by whom.
+
+    Attributes:
+        families: the space of all sets.
+        others: the strategies to reach.
+        ours: what the team's own changes reach; None where they reach no other strategy.
+        alone: what changes of the world reach; None where there are none.
+        together: what changes of either kind reach; the same as `alone` where the team has none of its own.
+    """
+
+    def __init__(self, policy: Policy, cell: Cell, known: Known) -> None:
+        inputs = list(zip(policy.inputs, cell, known, strict=True))
+        own = [field.improvements[band] for field, band, _ in inputs]
+        world = [
+            field.others[band] if not given or field.spec.changed_by == "circumstance" else ()
+            for field, band, given in inputs
+        ]
+        held = [band if given and field.never_changes else UNKNOWN for field, band, given in inputs]
+        graph, families = _graph(policy, tuple(held)), Families()
+        current = policy.diagrams.value(policy.root, cell)
+        ours = alone = together = None
+        improved = [UNKNOWN if bands else band for band, bands in zip(cell, own, strict=True)]
+        if policy.completion.reachable(improved) != 1 << current:  # else nothing that a team can do matters
+            ours = _Smallest(graph, cell, families, own, [field.needs for field in policy.inputs])
+        if any(world):
+            alone = together = _Smallest(graph, cell, families, world, [()] * len(cell))
+            either = [there or here for there, here in zip(world, own, strict=True)]
+            if either != world:
+                needs = [field.needs if given else () for field, _, given in inputs]
+                together = _Smallest(graph, cell, families, either, needs)
+        self.families, self.ours, self.alone, self.together = families, ours, alone, together
+        self.others = [other for other in range(len(policy.strategies)) if other != current]
 
 
 class _List:
