@@ -52,8 +52,7 @@ def measured() -> Iterator[Row]:
     """Measure in this process."""
     advisor = catalog.shipped().advisor(NEWEST)
     table = pa.Table.from_batches([drawn(COUNT, seed=1)])
-    ours, polars, duck = decider(advisor), by_polars(advisor.policy, table), by_duckdb(advisor.policy, table)
-    agree(ours(table), polars(None), duck(None))
+    ours, polars, duck = contestants(advisor, table)
     texts = pa.table(
         {name: column.cast(_plain(column.type)) for name, column in zip(table.schema.names, table.columns, strict=True)}
     )
@@ -241,6 +240,17 @@ def by_duckdb(policy: Policy, table: Any) -> Callable[[Any], Any]:
     strategy = f'(CASE "{policy.tables[-1].name}" {strategies} END)::UTINYINT AS _strategy'
     text = f"SELECT {strategy}, {names} FROM {query}"  # noqa: S608 - of our own policy
     return lambda _: connection.sql(text).to_arrow_table()
+
+
+def contestants(advisor: Advisor, table: Any) -> tuple[Callable[[Any], Any], ...]:
+    """Return Trivium, Polars and DuckDB, which agree in every row of a table.
+
+    Raises:
+        AssertionError: they do not.
+    """
+    ours, polars, duck = decider(advisor), by_polars(advisor.policy, table), by_duckdb(advisor.policy, table)
+    agree(ours(table), polars(None), duck(None))
+    return ours, polars, duck
 
 
 def agree(ours: list[Any], polars: Any, duck: Any) -> None:

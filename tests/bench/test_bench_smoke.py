@@ -30,3 +30,15 @@ def test_the_generator_counts_whole_answers(tmp_path: Path) -> None:
     assert load["answers"] > 0
     assert load["seconds"] >= 1
     assert 0 < load["p50"] <= load["p99"]
+
+
+def test_the_rivals_of_columns_agree_in_every_row() -> None:
+    program = """
+import pyarrow as pa
+from benchmarks.columns import contestants, drawn
+from trivium import catalog
+table = pa.Table.from_batches([drawn(20_000, seed=9)])
+for advisor in catalog.shipped().advisors.values():
+    contestants(advisor, table)
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
