@@ -108,7 +108,8 @@ class _Mentions(NamedTuple):
 
     Attributes:
         keys: what reasons are sorted by, as far as the policy alone says it; the largest number where there is no code.
-        codes: the index of the code; the number of codes where there is none.
+        codes: the index of the code, and the number of codes where there is none; None where no other table may
+            mention one of them too.
         resting: what the code's rule rests on; None where it is the rule that fires.
         named: the inputs that the code's message names, which count where the rule rests on none; None where it
             always does.
@@ -116,7 +117,7 @@ class _Mentions(NamedTuple):
     """
 
     keys: Column
-    codes: Column
+    codes: Column | None
     resting: _Resting | None
     named: Column | None
     supports: list[tuple[str, Column]]
@@ -157,7 +158,7 @@ class Rationale:
         self._bits = len(mentioned).bit_length()
         self._keys = np.min_scalar_type((1 << self._bits + 4) - 1)
         tables = [{name for rule in table.rules for name in rule.because} for table in policy.tables]
-        self._again = {name for at, names in enumerate(tables) for name in names if any(name in e for e in tables[:at])}
+        self._again = {name for name in self.codes if sum(name in names for names in tables) > 1}
         self._fired = [self._rest([rules[0] if rules else None for rules in one.holding]) for one in kernel.tables]
         self._mentions = [list(self._mention(one.holding)) for one in kernel.tables]
         self._adopting = dict(self._levers(kernel))
@@ -185,7 +186,7 @@ class Rationale:
                     inputs = select(inputs == 0, mentions.named.take(held), inputs)
                 keys |= np.multiply(inputs & reason == 0, kind(8 << self._bits))
                 keys |= np.multiply(inputs & unknown != 0, kind(1 << self._bits))
-                if self._again:
+                if mentions.codes is not None:
                     codes = mentions.codes.take(held)
                     for earlier in told:
                         known = (codes == earlier) & (codes < len(self.codes))
@@ -262,8 +263,15 @@ class Rationale:
                 supports.setdefault(code.lever, np.zeros(len(told), self._set))[entry] = self._all
         resting = self._rest([mention[0] if mention else None for mention in told])
         rests = resting.inputs[codes < len(self.codes)].all()
+        again = any(mention and mention[1] in self._again for mention in told)
         fires = all(mention[0] is rules[0] for mention, rules in zip(told, holding, strict=True) if mention)
-        return _Mentions(keys, codes, None if fires else resting, None if rests else named, list(supports.items()))
+        return _Mentions(
+            keys,
+            codes if again else None,
+            None if fires else resting,
+            None if rests else named,
+            list(supports.items()),
+        )
 
     def _levers(self, kernel: Kernel) -> Iterable[tuple[str, tuple[int, Column] | None]]:
         """Yield, per lever, the table that decides whether it is adopted, and all inputs per entry where it is."""
