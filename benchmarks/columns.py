@@ -108,16 +108,21 @@ def _by_row(advisor: Advisor, batch: Any) -> None:
 
 
 def drawn(count: int, seed: int) -> Any:
-    """Draw a record batch of profiles: words as dictionaries, numbers over all orders of magnitude."""
+    """Draw a record batch of profiles: words as dictionaries, numbers over all orders of magnitude.
+
+    Words are those that the rivals' tables have; what later policies added, earlier ones read as something else.
+    """
     random = np.random.default_rng(seed)
+    inputs = catalog.shipped().advisor(VERSION).policy.document.inputs
     columns = {}
     for name, field in VOCABULARY.items():
         if name == PAYBACK:
             continue
         missing = random.random(count) < UNKNOWN
         if field.kind == "choice":
-            chosen = pa.array(random.integers(0, len(field.choices), count).astype(np.int8), mask=missing)
-            columns[name] = pa.DictionaryArray.from_arrays(chosen, pa.array(field.choices))
+            words = list(inputs[name].api_values.values()) if name in inputs else field.choices
+            chosen = pa.array(random.integers(0, len(words), count).astype(np.int8), mask=missing)
+            columns[name] = pa.DictionaryArray.from_arrays(chosen, pa.array(words))
         elif field.kind == "flag":
             columns[name] = pa.array(random.random(count) < 0.5, mask=missing)  # noqa: PLR2004 - one half
         else:
