@@ -56,6 +56,7 @@ ANSWERS, COMMAND_LINE, ECONOMICS, ERRORS, POLICY_PAGE, PORTFOLIOS, PROFILE, PROO
         "telemetry",
     )
 )
+PORTFOLIOS = (toolbox.ROOT / "docs" / "portfolios.md").read_text(encoding="utf-8")
 REGISTRY = Registry(load_directory(trivium.POLICIES, VOCABULARY))
 POLICIES = REGISTRY.by_version
 DEFAULT = REGISTRY.default.policy
