@@ -29,6 +29,7 @@ from trivium.api.openapi import components, shared
 from trivium.api.openapi.operation import YAML, OneOf, Operation
 from trivium.api.openapi.shared import header_references, pascal_case
 from trivium.api.openapi.shortened import shortened
+from trivium.api.settings import Settings
 from trivium.recommendation import encode
 
 
@@ -187,8 +188,9 @@ class _Builder:
         if operation.body is not None:
             examples = {name: self._example(name, body) for name, body in operation.body_examples.items()}
             content = {"schema": self._references[operation.body], "examples": examples}
+            text_schema = {"type": "string", "maxLength": Settings().max_stream_bytes}
             texts = {
-                media: {"schema": {"type": "string"}, "examples": {name: self._example(f"{operation.id}_{name}", text)}}
+                media: {"schema": text_schema, "examples": {name: self._example(f"{operation.id}_{name}", text)}}
                 for media, text in operation.body_texts.items()
                 for name in (media.rpartition("/")[2].removeprefix("x-"),)
             }

@@ -126,7 +126,10 @@ class Diagram:
 
     def paths(self, root: Root, value: int) -> Iterator[dict[int, int]]:
         """Yield every path to a leaf value as level to band; levels a path leaves out may have any band."""
-        leads = {node for node in self.nodes(root) if value in self.values(node)} | {leaf(value)}
+        leads = {leaf(value)}
+        for node in self.nodes(root):  # each after its children
+            if not leads.isdisjoint(self.children[node]):
+                leads.add(node)
 
         def follow(root: Root, path: dict[int, int]) -> Iterator[dict[int, int]]:
             if root == leaf(value):
