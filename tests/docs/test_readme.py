@@ -266,6 +266,7 @@ def test_the_sample_answers() -> None:
         assert int(volume[1].replace(",", "")) == profile["requests_per_day"]
 
 
+@pytest.mark.exhaustive
 def test_the_length_of_an_interview() -> None:
     average = sum(len(interview.answers) * share for interview, share in every_interview(DEFAULT))
     said = " ".join(section("Advice", COMMAND_LINE).split())
