@@ -9,6 +9,7 @@ import click
 import trivium
 from trivium.cli.about import completion, openapi, version
 from trivium.cli.common import Commands
+from trivium.cli.impact import impact
 from trivium.cli.interview import interview
 from trivium.cli.policy import policy
 from trivium.cli.recommend import recommend
@@ -42,5 +43,5 @@ def main() -> None:
 
 for command in (keygen, sign):
     policy.add_command(command)
-for command in (serve, recommend, score, template, interview, policy, openapi, version, completion):
+for command in (serve, recommend, score, impact, template, interview, policy, openapi, version, completion):
     main.add_command(command)

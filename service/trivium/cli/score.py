@@ -79,14 +79,14 @@ def score(
     advisor = Advisor(find_served(selector))
     chosen = DEFAULT_COLUMNS if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
     try:
-        with _sources(inputs, input_format) as sources:
-            reading = Reading(_mapping(mapping), cast("DecimalMark | None", decimal), prefix)
+        with open_sources(inputs, input_format) as sources:
+            reading = Reading(read_mapping(mapping), cast("DecimalMark | None", decimal), prefix)
             job = Job(sources, RowScorer(advisor, chosen), reading)
             if dry_run:
                 _show_columns(job, as_json=as_json)
                 return
-            outputs = _outputs(sources, output, rejects, output_format)
-            with _progress(sum(source.size for source in sources)) as progress:
+            outputs = make_outputs(sources, output, rejects, output_format)
+            with show_progress(sum(source.size for source in sources)) as progress:
                 state = job.run(outputs, resume=resume, progress=progress)
             _write_reports(advisor, state, report, markdown)
     except TriviumError as error:
@@ -100,7 +100,7 @@ def score(
 
 
 @contextmanager
-def _sources(inputs: tuple[str, ...], input_format: str | None) -> Iterator[list[Source]]:
+def open_sources(inputs: tuple[str, ...], input_format: str | None) -> Iterator[list[Source]]:
     """Return the files to read; standard input is copied to a temporary one, because it is read twice."""
     if STANDARD not in inputs:
         if input_format is not None:
@@ -120,7 +120,12 @@ def _sources(inputs: tuple[str, ...], input_format: str | None) -> Iterator[list
         yield [source_of(path, kind)._replace(name="<stdin>")]
 
 
-def _mapping(entries: tuple[str, ...]) -> dict[str, str]:
+def read_mapping(entries: tuple[str, ...]) -> dict[str, str]:
+    """Read the values of --map.
+
+    Raises:
+        FileError: one has no `=`.
+    """
     mapping = {}
     for entry in entries:
         column, equals, field = entry.rpartition("=")
@@ -130,7 +135,12 @@ def _mapping(entries: tuple[str, ...]) -> dict[str, str]:
     return mapping
 
 
-def _outputs(sources: list[Source], output: str | None, rejects: str | None, output_format: str | None) -> Outputs:
+def make_outputs(sources: list[Source], output: str | None, rejects: str | None, output_format: str | None) -> Outputs:
+    """Say what to write where.
+
+    Raises:
+        FileError: the format is not known, or an output is an input too.
+    """
     rejected = Path(rejects) if rejects is not None else None
     if output == STANDARD or output is None:
         kind = output_format or (sources[0].kind if sources[0].kind != "xlsx" else "csv")
@@ -158,7 +168,7 @@ def _write_reports(advisor: Advisor, state: State, page: Path | None, markdown: 
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[int, int], None] | None]:
+def show_progress(total: int) -> Iterator[Callable[[int, int], None] | None]:
     """Show on a terminal how far the run is, how fast, and how long it will take."""
     if not sys.stderr.isatty():
         yield None

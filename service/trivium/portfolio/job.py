@@ -11,14 +11,15 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self, TextIO, TypeAlias
+from typing import IO, Any, NamedTuple, Protocol, Self, TextIO, TypeAlias
 
 import msgspec
 
+from trivium.advisor import Advisor
 from trivium.portfolio.columns import BadCell, Columns, ColumnsError, DecimalMark
 from trivium.portfolio.files import READERS, RESUMABLE, FileError, Row, as_text, make_writer, sync
 from trivium.portfolio.ranking import Ranking
-from trivium.portfolio.rows import RowScorer
+from trivium.portfolio.rows import Scored
 from trivium.portfolio.summary import Summary
 from trivium.profile import Profile
 
@@ -108,6 +109,26 @@ class State(msgspec.Struct):
     rejected: int = 0
 
 
+class Scorer(Protocol):
+    """Scores rows.
+
+    Attributes:
+        advisor: recommends.
+        columns: what is added to each row.
+        digests: of all policies that decide.
+    """
+
+    advisor: Advisor
+    columns: tuple[str, ...]
+    digests: tuple[str, ...]
+
+    def score(self, profile: Profile) -> Scored:
+        """Score a profile; the values are those of the columns."""
+
+    def failed(self, error: str) -> list[Any]:
+        """Return the values of the columns for a row that is wrong."""
+
+
 Progress: TypeAlias = Callable[[int, int], None]
 """Told now and then how many rows and bytes have been read."""
 
@@ -143,7 +164,7 @@ class Job:
         FileError: an input cannot be read, or has no rows.
     """
 
-    def __init__(self, sources: list[Source], scorer: RowScorer, reading: Reading) -> None:
+    def __init__(self, sources: list[Source], scorer: Scorer, reading: Reading) -> None:
         self.sources = sources
         self.scorer = scorer
         self.reading = reading
@@ -236,10 +257,9 @@ class Job:
         return "" if first in self.columns.targets else as_text(row.cells.get(first))[:MOST_NAME]
 
     def _identity(self, outputs: Outputs) -> str:
-        advisor = self.scorer.advisor
         told = [
             [(source.name, source.kind, source.mark) for source in self.sources],
-            advisor.policy.digest,
+            self.scorer.digests,
             self.scorer.columns,
             self.reading,
             outputs.kind,

@@ -81,6 +81,9 @@ class RowScorer:
         advisor: what recommends.
         columns: what to say of each.
 
+    Attributes:
+        digests: of the policy; what tells runs apart.
+
     Raises:
         OutputError: there is no such column.
     """
@@ -93,6 +96,7 @@ class RowScorer:
             raise OutputError("an output column is given twice")
         self.advisor = advisor
         self.columns = tuple(columns)
+        self.digests: tuple[str, ...] = (advisor.policy.digest,)
         self._of_cell = [name for name in self.columns if name in _OF_CELL]
         self._cell = lru_cache(maxsize=CELLS)(self._explain)
 
@@ -137,14 +141,14 @@ class _Cell:
 
     def __init__(self, advisor: Advisor, inputs: tuple[Any, ...]) -> None:
         self.advisor = advisor
-        self.explained: Explanation = advisor.explain(*advisor.policy.read(inputs), _NO_FACTS, nearest=True)
+        self.explained: Explanation = advisor.explain(*advisor.policy.read(inputs), NO_FACTS, nearest=True)
 
     @cached_property
     def made(self) -> Recommendation:
         return self.advisor.advise(self.explained)
 
 
-_NO_FACTS = Facts(numbers={}, decision_id="", id=None, ignored=[], economics=None, cautions=())
+NO_FACTS = Facts(numbers={}, decision_id="", id=None, ignored=[], economics=None, cautions=())
 
 
 class Nearest(msgspec.Struct, frozen=True):

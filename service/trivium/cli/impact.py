@@ -1,0 +1,97 @@
+"""`trivium impact`: what another version of the policy changes in a portfolio."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from trivium.advisor import Advisor
+from trivium.cli.common import FOUND_PROBLEMS, INVALID_INPUT, Failure, console, find_served, json_option, print_json
+from trivium.cli.score import make_outputs, open_sources, read_mapping, show_progress
+from trivium.cli.tables import table
+from trivium.errors import TriviumError
+from trivium.portfolio.columns import DecimalMark
+from trivium.portfolio.files import READERS, WRITERS
+from trivium.portfolio.impact import ImpactScorer, counted
+from trivium.portfolio.job import Job, Reading, State
+
+
+@click.command
+@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@click.option("--from", "older", required=True, metavar="VERSION|FILE", help="The policy that decides now.")
+@click.option("--to", "newer", metavar="VERSION|FILE", help="The policy to compare with.  [default: the newest active]")
+@click.option(
+    "-o", "--output", metavar="OUT", help="Where to write both strategies of each row; - for standard output."
+)
+@click.option(
+    "--map", "mapping", multiple=True, metavar="COLUMN=FIELD", help="Which field a column gives; nothing for none."
+)
+@click.option("--decimal", type=click.Choice([".", ","]), help="The decimal mark of numbers that leave it open.")
+@click.option("--prefix", default="", metavar="TEXT", help="What the names of added columns begin with.")
+@click.option("--rejects", metavar="FILE", help="Where to write what is wrong with rows.  [default: OUT.rejects.csv]")
+@click.option("--read", "input_format", type=click.Choice(list(READERS)), help="The format of standard input.")
+@click.option("--write", "output_format", type=click.Choice(WRITERS), help="The format of standard output.")
+@json_option
+def impact(
+    inputs: tuple[str, ...],
+    older: str,
+    newer: str | None,
+    output: str | None,
+    mapping: tuple[str, ...],
+    decimal: str | None,
+    prefix: str,
+    rejects: str | None,
+    input_format: str | None,
+    output_format: str | None,
+    as_json: bool,
+) -> None:
+    """Show which rows of a portfolio get another strategy by another policy.
+
+    IN... are read as by `score`. OUT has for each row both strategies, whether they differ, and the rule that decides.
+    """
+    before, after = Advisor(find_served(older)), Advisor(find_served(newer))
+    scorer = ImpactScorer(before, after)
+    try:
+        with open_sources(inputs, input_format) as sources:
+            reading = Reading(read_mapping(mapping), cast("DecimalMark | None", decimal), prefix)
+            job = Job(sources, scorer, reading)
+            outputs = make_outputs(sources, output, rejects, output_format)
+            with show_progress(sum(source.size for source in sources)) as progress:
+                state = job.run(outputs, progress=progress)
+    except TriviumError as error:
+        raise Failure(f"Error: {error}", INVALID_INPUT) from None
+    except KeyboardInterrupt:
+        raise Failure("Stopped", FOUND_PROBLEMS) from None
+    for rejected in state.rejects:
+        click.echo(rejected, err=True)
+    if outputs.stream is not None:
+        _show(Console(stderr=True, highlight=False, markup=False, emoji=False), state, scorer, before)
+    elif as_json:
+        summary = state.summary
+        print_json(
+            {
+                "from": before.policy.version,
+                "to": after.policy.version,
+                "projects": summary.projects,
+                "rejected": summary.rejected,
+                "changed": scorer.changes.total(),
+                "changes": counted(scorer.changes),
+            }
+        )
+    else:
+        _show(console(), state, scorer, before)
+
+
+def _show(out: Console, state: State, scorer: ImpactScorer, before: Advisor) -> None:
+    projects, rejected = state.summary.projects, state.summary.rejected
+    left_out = f", {rejected:,} rejected" if rejected else ""
+    changed = scorer.changes.total()
+    out.print(Text(f"{changed:,} of {projects:,} projects change{left_out}", "bold"))
+    if changed:
+        shown = table(f"by {before.policy.version}", f"by {scorer.advisor.policy.version}", "projects", "rule")
+        for one in counted(scorer.changes):
+            shown.add_row(one.before, one.after, f"{one.projects:,}", one.rule)
+        out.print(shown)

@@ -1,0 +1,85 @@
+"""The same portfolio under two policies: which use cases get another strategy, and by which rule."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import msgspec
+
+from trivium.advisor import Advisor
+from trivium.portfolio.rows import CELLS, NO_FACTS, RowScorer, Scored
+from trivium.profile import Profile
+
+
+COLUMNS = ("strategy_before", "strategy_after", "changed", "rule", "error")
+"""What is added to each row; `rule` is empty where the strategy stays."""
+
+
+class Change(NamedTuple):
+    """A change of strategy, and the rule of the newer policy that decides, as `table/rule`."""
+
+    before: str
+    after: str
+    rule: str
+
+
+class ImpactScorer:
+    """Scores profiles by two policies, and counts what changes.
+
+    Args:
+        before: recommends by the older policy.
+        after: recommends by the newer one.
+
+    Attributes:
+        advisor: the newer one.
+        columns: what is added to each row.
+        digests: of both policies.
+        changes: how many profiles changed so far, by change.
+    """
+
+    def __init__(self, before: Advisor, after: Advisor) -> None:
+        self.advisor = after
+        self.columns: tuple[str, ...] = COLUMNS
+        self.digests: tuple[str, ...] = (before.policy.digest, after.policy.digest)
+        self.changes: Counter[Change] = Counter()
+        self._before, self._after = RowScorer(before, ("strategy",)), RowScorer(after, ("strategy",))
+        self._rule = lru_cache(maxsize=CELLS)(self._find_rule)
+
+    def score(self, profile: Profile) -> Scored:
+        """Score a profile by both policies; what is told beside the values is that of the newer one."""
+        before, after = self._before.score(profile), self._after.score(profile)
+        strategies = before.cell.strategy, after.cell.strategy
+        changed = strategies[0] != strategies[1]
+        rule = None
+        if changed:
+            inputs = self.advisor.inputs(profile, after.economics)
+            rule = self._rule(self.advisor.policy.rounded(inputs))
+            self.changes[Change(*strategies, rule)] += 1
+        return after._replace(values=[*strategies, changed, rule, None])
+
+    def failed(self, error: str) -> list[Any]:
+        """Return the values of the columns for a row that is wrong."""
+        return [None, None, None, None, error]
+
+    def _find_rule(self, inputs: tuple[Any, ...]) -> str:
+        """Return the rule behind the first reason of an answer, which is a decisive one where there is any."""
+        cell, known = self.advisor.policy.read(inputs)
+        reasons = self.advisor.explain(cell, known, NO_FACTS, nearest=True).reasons
+        return next((reason.rule for reason in reasons if reason.rule), "")
+
+
+class ChangeCount(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to"}):
+    """How many use cases a change of strategy concerns."""
+
+    before: str
+    after: str
+    rule: str
+    projects: int
+
+
+def counted(changes: Counter[Change]) -> list[ChangeCount]:
+    """Return the changes, those of most use cases first."""
+    counts = [ChangeCount(*change, count) for change, count in changes.items()]
+    return sorted(counts, key=lambda one: (-one.projects, one.before, one.after, one.rule))
