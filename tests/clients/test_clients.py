@@ -37,7 +37,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def contract(url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("contract") / "openapi.json"
-    path.write_bytes(httpx.get(f"{url}/openapi.json").content)
+    path.write_bytes(httpx.get(f"{url}/openapi.json", timeout=60).content)
     return path
 
 

@@ -83,7 +83,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 @pytest.mark.e2e
 def test_the_served_service_keeps_the_contract_it_serves(served: Live, tmp_path: Path) -> None:
-    contract = httpx.get(f"{served.url}/openapi.json").json()
+    contract = httpx.get(f"{served.url}/openapi.json", timeout=60).json()
     run = fuzz(contract, served.url, tmp_path, "--phases", "examples,coverage,fuzzing", "-n", "30")
 
     assert run.exit_code == 0, run.output
@@ -97,7 +97,7 @@ def test_the_served_service_keeps_the_contract_it_serves(served: Live, tmp_path:
 
 @pytest.mark.e2e
 def test_the_served_service_can_be_followed_along_every_link(served: Live, tmp_path: Path) -> None:
-    contract = httpx.get(f"{served.url}/openapi.json").json()
+    contract = httpx.get(f"{served.url}/openapi.json", timeout=60).json()
     run = fuzz(contract, served.url, tmp_path, "--phases", "stateful", "-n", "30")
 
     assert run.exit_code == 0, run.output

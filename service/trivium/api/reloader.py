@@ -58,7 +58,9 @@ class PolicyReloader:
         self._directory = directory or own or catalog.POLICIES
         self._logger = logger
         self._stale_since: dt.datetime | None = None
-        self.current, self._loaded = self._load(None)
+        # The contract's examples are answers of the shipped policies, so those are loaded in any case.
+        shipped = catalog.shipped() if self._directory == catalog.POLICIES else None
+        self.current, self._loaded = self._load(shipped)
 
     def checks(self) -> dict[str, str]:
         """Return why the newest policies are not served, for readiness to show; decisions go on all the same."""

@@ -96,8 +96,8 @@ def _detail(policy: Policy) -> PolicyDetail:
 
 
 def _example_diff(policies: PolicySet) -> Difference:
-    served = list(policies.registry.by_version.values())
-    return diff(served[0].policy, served[-1].policy)
+    older, newer, *_ = policies.registry.by_version.values()
+    return diff(older.policy, newer.policy)
 
 
 def _summary(policies: PolicySet, version: str, *, default: bool) -> PolicySummary:
