@@ -7,8 +7,8 @@ MAX_EXAMPLES ?= 1000
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# A test with `xdist_group` shares its process with its group; more processes than that would only need more memory.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup
+# The tests of a file share a process, and so the service, the image or the mutants that they need.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 .PHONY: run test test-all check casebook bench openapi contract-fuzz tools lock clean help
 .DEFAULT_GOAL := help

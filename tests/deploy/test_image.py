@@ -20,8 +20,7 @@ import pytest
 import toolbox
 
 
-# One process builds the image, for all of them.
-pytestmark = [pytest.mark.e2e, pytest.mark.tool("buildah", "mmdebstrap"), pytest.mark.xdist_group("image")]
+pytestmark = [pytest.mark.e2e, pytest.mark.tool("buildah", "mmdebstrap")]
 
 # The base is kept between runs: it takes most of a minute to make.
 CACHE = toolbox.TOOLS / "image"

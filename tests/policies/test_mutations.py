@@ -25,7 +25,8 @@ from trivium.policy.language.references import check
 from trivium.profile import VOCABULARY
 
 
-pytestmark = pytest.mark.exhaustive
+# The first test of a file judges all of its mutants: some thousand for the newest.
+pytestmark = [pytest.mark.exhaustive, pytest.mark.timeout(3600)]
 
 KINDS = {
     "outcome": "a rule says another outcome of its table",
@@ -40,9 +41,6 @@ KINDS = {
 
 FLOORS = {"adaptation-1.0.0.yaml": {"order": 0.95}, "adaptation-2.0.0.yaml": {}, "adaptation-3.0.0.yaml": {}}
 """Share of the mutants that are not equivalent which the gate refuses: all, but for these kinds; may only rise."""
-
-# One process makes the mutants of a file, for all tests of them.
-FILES = [pytest.param(file, marks=pytest.mark.xdist_group(f"mutants of {file}")) for file in FLOORS]
 
 LAW = 0.95
 """Share of the outcomes and cuts that are not equivalent which examples and promises notice, for any that ships."""
@@ -253,7 +251,7 @@ def scores(file: str) -> dict[str, Score]:
     return {kind: Score(refused[kind], survivors[kind], equivalent[kind]) for kind in KINDS}
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", FLOORS)
 def test_examples_and_promises_notice_other_outcomes_and_cuts(file: str) -> None:
     """A mutant on which they cannot be tried counts like one that they let pass."""
     original, _ = gate(parsed(file).document)
@@ -276,7 +274,7 @@ def test_neither_form_nor_dead_rules_are_noticed_as_if_by_examples_and_promises(
     assert noticed(with_input(document, "labeled_examples", sunk)) == (None, False)
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", FLOORS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_mutants_are_refused(kind: str, file: str) -> None:
     score = scores(file)[kind]
@@ -284,19 +282,19 @@ def test_mutants_are_refused(kind: str, file: str) -> None:
     assert score.share >= FLOORS[file].get(kind, 1.0), score
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", FLOORS)
 def test_swapping_rules_that_exclude_each_other_is_equivalent(file: str) -> None:
     assert "fit/varied-and-general before one-off" in scores(file)["order"].equivalent
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", FLOORS)
 def test_cuts_matter(file: str) -> None:
     """Except that a million requests a day are read like 10,000: that band is there to be named, not to decide."""
     idle = {what.partition(" from ")[0] for what in scores(file)["cut"].equivalent}
     assert idle <= {"requests_per_day: very_high"}
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", FLOORS)
 def test_examples_pin_the_cuts(file: str) -> None:
     """Promises alone cannot: no number stands in them."""
     bare = replace(parsed(file).document, tests=[])
