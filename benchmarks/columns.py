@@ -23,9 +23,10 @@ from benchmarks.rows import Race, Row, at_least
 from trivium import Advisor, catalog
 from trivium.policy import Policy
 from trivium.policy.engine.tables import Condition
-from trivium.portfolio.arrow import DEFAULT, FIGURES, Scorer
+from trivium.portfolio.arrow import FIGURES, Scorer
 from trivium.portfolio.kernel import CHUNK, Kernel
 from trivium.portfolio.profiles import ProfileReader
+from trivium.portfolio.rows import DEFAULT_COLUMNS
 from trivium.profile import PAYBACK, VOCABULARY, make_profile
 
 
@@ -37,7 +38,7 @@ FEW = 2000
 ROUNDS = 5
 UNKNOWN = 0.3
 EVERYTHING = (
-    *DEFAULT,
+    *DEFAULT_COLUMNS,
     *("reachable", "because", "margin", "nearest_path", "nearest_risk", "decision_id", "payback"),
     *FIGURES,
 )

@@ -411,8 +411,9 @@ class Explanation:
         return [self.policy.strategies[strategy] for strategy in strategies]
 
 
-_EFFECTS = ("supports", "informs", "opposes", "blocks")
+EFFECTS = ("supports", "informs", "opposes", "blocks")
+"""The order in which reasons are told that are alike otherwise."""
 
 
 def _importance(reason: Reason) -> tuple[bool, int, bool]:
-    return not reason.decisive, _EFFECTS.index(reason.effect), reason.basis == "assumed"
+    return not reason.decisive, EFFECTS.index(reason.effect), reason.basis == "assumed"

@@ -137,7 +137,7 @@ VOCABULARY: Vocabulary = {
         for field in msgspec.structs.fields(Profile)
         if field.name not in {"id", "costs"}
     },
-    PAYBACK: Field("choice", ("fast", "acceptable", "slow", "never"), derived_from="costs"),
+    PAYBACK: Field("choice", allowed(economics.Payback), derived_from="costs"),
 }
 """What a policy may read."""
 

@@ -15,15 +15,16 @@ from portfolios import NEWEST, advisor, batch
 from trivium import InvalidInputError, Recommendation
 from trivium.economics import Costs
 from trivium.policy import Field
-from trivium.portfolio.arrow import DEFAULT, FIGURES, Scorer
+from trivium.portfolio.arrow import FIGURES, Scorer
 from trivium.portfolio.costs import NAMES, NUMBERS
+from trivium.portfolio.rows import DEFAULT_COLUMNS
 from trivium.profile import VOCABULARY, make_profile
 from trivium.recommendation import Flip
 from trivium.rendering import Renderer
 
 
 EVERYTHING = (
-    *DEFAULT,
+    *DEFAULT_COLUMNS,
     *("reachable", "because", "margin", "nearest_path", "nearest_risk", "decision_id", "payback"),
     *FIGURES,
 )
@@ -273,7 +274,7 @@ def test_other_columns_and_the_schema_are_kept() -> None:
     assert found.schema.equals(scorer.schema(rows.schema), check_metadata=True)
     assert found.schema.metadata == {b"made": b"here"}
     assert found.select(rows.schema.names).equals(rows)
-    assert found.schema.names == [*rows.schema.names, *DEFAULT]
+    assert found.schema.names == [*rows.schema.names, *DEFAULT_COLUMNS]
     found.validate(full=True)
 
 

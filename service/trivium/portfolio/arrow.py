@@ -20,14 +20,12 @@ from trivium.portfolio.lookup import Column
 from trivium.portfolio.profiles import ProfileReader, Profiles, profile_columns
 from trivium.portfolio.questions import FirstQuestion
 from trivium.portfolio.reasons import Explained, Rationale, listed, sufficient_reasons, unknown_inputs
+from trivium.portfolio.rows import DEFAULT_COLUMNS
 from trivium.portfolio.sorting import Ragged
 from trivium.profile import Profile
 from trivium.rendering import Renderer
 from trivium.wording import Wording
 
-
-DEFAULT = ("strategy", "status", "codes", "first_question", "policy_version", "error")
-"""The columns that are added unless others are named."""
 
 FIGURES = (
     "monthly_prompted",
@@ -57,7 +55,7 @@ class Scorer:
         InvalidInputError: a name is not that of a column, or is given twice.
     """
 
-    def __init__(self, advisor: Advisor | Renderer, columns: Sequence[str] = DEFAULT) -> None:
+    def __init__(self, advisor: Advisor | Renderer, columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
         self._advisor = advisor.advisor if isinstance(advisor, Renderer) else advisor
         self._columns = tuple(columns)
         self._reader = ProfileReader(self._advisor)

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from trivium.advisor import Advisor
 from trivium.errors import FieldError, InvalidInputError
-from trivium.portfolio.arrow import DEFAULT, Scorer
+from trivium.portfolio.arrow import Scorer
+from trivium.portfolio.rows import DEFAULT_COLUMNS
 
 
 ROWS = 1 << 17
@@ -21,7 +22,7 @@ def score(frame: Any, advisor: Advisor, columns: Sequence[str] | None = None) ->
     if not hasattr(frame, "__arrow_c_stream__"):
         lazy = "; call `.collect()` first" if hasattr(frame, "collect") else ""
         raise TypeError(f"expected a data frame that exports an Arrow stream, got {type(frame).__name__}{lazy}")
-    scorer = Scorer(advisor, DEFAULT if columns is None else columns)
+    scorer = Scorer(advisor, DEFAULT_COLUMNS if columns is None else columns)
     try:
         reader = pa.RecordBatchReader.from_stream(frame)
     except pa.ArrowException as error:

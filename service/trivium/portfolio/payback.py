@@ -16,6 +16,7 @@ from trivium.economics import ACCEPTABLE, DAYS, FAST
 from trivium.portfolio.lookup import Column
 from trivium.portfolio.values import Doubles
 from trivium.prices import DEFAULTS, figures
+from trivium.profile import PAYBACK, VOCABULARY
 
 
 SURE = 1e-9
@@ -24,7 +25,7 @@ SURE = 1e-9
 SMALL = 1e-200
 """Below this, products of doubles lose digits."""
 
-BANDS = ("fast", "acceptable", "slow", "never")
+BANDS = VOCABULARY[PAYBACK].choices
 UNKNOWN = len(BANDS)
 
 _PER_TOKEN = 1e-6

@@ -26,6 +26,7 @@ CELLS = 2048
 """Cells whose answers are kept."""
 
 DEFAULT_COLUMNS = ("strategy", "status", "codes", "first_question", "policy_version", "error")
+"""The columns that are added unless others are named, to files and frames alike."""
 
 
 class OutputError(TriviumError):
