@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import click
 
 import trivium
@@ -30,15 +28,10 @@ Exit codes:
 Tables go to a terminal; in a pipe, or with --json, the same as JSON. Problems go to standard error."""
 
 
-GARBAGE = 100_000
-"""New objects after which the collector looks for cycles; with 700, loading policies takes a third longer."""
-
-
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(trivium.__version__, prog_name="trivium", message="%(prog)s %(version)s")
 def main() -> None:
     """Prompt engineering, retrieval, fine-tuning, or both: a recommendation with reasons."""
-    gc.set_threshold(GARBAGE)
 
 
 for command in (keygen, sign):
