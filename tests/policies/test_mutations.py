@@ -130,7 +130,7 @@ def mutants_of_inputs(document: Document) -> Iterator[Mutant]:
 
 
 def as_parsed(document: Document) -> Parsed:
-    return Parsed(document, "", "mutant", {})
+    return Parsed(document, "", "mutant", "")
 
 
 def gate(document: Document) -> tuple[Policy | None, list[Problem]]:

@@ -45,8 +45,7 @@ def run_examples(text: str, file: str) -> Tested:
         PolicyError: the policy has other problems than failing examples.
     """
     policy = compile_policy(text, file, VOCABULARY)
-    marks = policy.parsed.marks
-    places = {marks["tests", index]: example.id for index, example in enumerate(policy.document.tests)}
+    places = {policy.parsed.place(("tests", index)): one.id for index, one in enumerate(policy.document.tests)}
     failed, others = {}, []
     for problem in prove(policy):
         place = (problem.line, problem.column)

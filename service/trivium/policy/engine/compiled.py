@@ -268,8 +268,7 @@ def compose(
 
 def outcome_among(diagrams: Diagrams, table: DecisionTable, firing: Root, labels: frozenset[int]) -> Root:
     """Return the predicate "the table's outcome is one of these"; false where no row fires."""
-    rules = table.rules
-    return diagrams.combine(lambda row: int(row < len(rules) and rules[row].outcome in labels), firing)
+    return diagrams.where(firing, [rule.position for rule in table.rules if rule.outcome in labels])
 
 
 def compile_policy(text: str, file: str = "<policy>", vocabulary: references.Vocabulary | None = None) -> Policy:

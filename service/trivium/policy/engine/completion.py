@@ -7,8 +7,9 @@ and what the policy says of every completion of a profile is read off it as quic
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import reduce
+from math import prod
 from typing import TypeAlias
 
 import msgspec
@@ -71,14 +72,20 @@ def complete(diagram: Diagram, root: Root, stated: Sequence[Sequence[int]]) -> C
     def union(one: Root, other: Root) -> Root:
         if one == other:
             return one
-        if one < 0 and other < 0:
-            return leaf(leaf_value(one) | leaf_value(other))
-        key = (one, other) if one < other else (other, one)
-        if (made := unions.get(key)) is None:
-            # Leaves are negative, and come after all variables.
-            level = min([levels[root] for root in key if root >= 0])
-            made = unions[key] = space.node(level, map(union, *space.step(key, level)))
-        return made
+        pair = (one, other) if one < other else (other, one)
+        made = unions.get(pair)
+        return made if made is not None else unite(pair)
+
+    def unite(pair: tuple[Root, Root]) -> Root:
+        """Return the union of two functions that has not been made yet; the lower root is the first."""
+        low, high = pair
+        if high < 0:  # leaves are negative, and come after all variables
+            united = leaf(leaf_value(low) | leaf_value(high))
+        else:
+            level = levels[high] if low < 0 else min(levels[low], levels[high])
+            united = space.node(level, map(union, *space.step(pair, level)))
+        unions[pair] = united
+        return united
 
     completed: dict[Root, Root] = {}
 
@@ -100,35 +107,21 @@ def _pivotal_cells(diagram: Diagram, root: Root, stated: Sequence[Sequence[int]]
 
     Such a cell is one with more than one strategy reachable when the input is unknown and all others are as they are.
     """
-    end = len(stated)
-    below = [1] * (end + 1)  # cells of the inputs from a level on
-    for level in reversed(range(end)):
-        below[level] = below[level + 1] * len(stated[level])
-
-    def edges(node: Root) -> Iterator[tuple[Root, int]]:
-        """Yield the children of a node, each with the cells of the inputs between."""
-        level = diagram.levels[node]
-        for band in stated[level]:
-            child = diagram.children[node][band]
-            yield child, below[level + 1] // below[diagram.level(child)]
-
-    undecided: dict[Root, int] = {}
-
-    def several(root: Root) -> int:
-        """Return the cells below a root with more than one strategy."""
-        return undecided[root] if root >= 0 else int(leaf_value(root).bit_count() > 1)
-
+    levels, children = diagram.levels, diagram.children
+    cells = prod(map(len, stated))
     nodes = diagram.nodes(root)
+    # Per root, the cells that have several strategies there, among all cells: a share of them that stays an integer.
+    several = {leaf(mask): cells * (mask.bit_count() > 1) for mask in diagram.values(root)}
     for node in nodes:
-        undecided[node] = sum(several(child) * between for child, between in edges(node))
-    pivotal = [0] * end
-    ways = dict.fromkeys(nodes, 0)  # cells of the inputs above a node that lead to it
-    ways[root] = below[0] // below[diagram.level(root)]
+        bands, below = stated[levels[node]], children[node]
+        several[node] = sum([several[below[band]] for band in bands]) // len(bands)
+    passing = dict.fromkeys(several, 0)  # the cells whose walk comes by
+    passing[root] = cells
+    pivotal = [0] * len(stated)
     for node in reversed(nodes):
-        level = diagram.levels[node]
-        unknown = diagram.children[node][UNKNOWN]
-        pivotal[level] += ways[node] * several(unknown) * (below[level] // below[diagram.level(unknown)])
-        for child, between in edges(node):
-            if child >= 0:
-                ways[child] += ways[node] * between
+        level, below = levels[node], children[node]
+        pivotal[level] += passing[node] * several[below[UNKNOWN]] // cells
+        each = passing[node] // len(stated[level])
+        for band in stated[level]:
+            passing[below[band]] += each
     return pivotal

@@ -1,13 +1,13 @@
 """Reduced ordered multi-valued decision diagrams: build, combine, walk, count.
 
 A *root* is an integer. Leaves are negative; every other root is the index of a node, a level (the position of the
-variable it tests) with one child root per band. Nodes are hash-consed and never test what does not matter, so two
-functions are equal exactly when their roots are (Bryant 1986; multi-valued: Kam et al. 1998).
+variable it tests) with one child root per band, each of a lower number. Nodes are hash-consed and never test what does
+not matter, so two functions are equal exactly when their roots are (Bryant 1986; multi-valued: Kam et al. 1998).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 
@@ -83,19 +83,15 @@ class Diagram:
         return leaf_value(root)
 
     def nodes(self, *roots: Root) -> list[Root]:
-        """List the inner nodes below some roots, each after all of its children."""
-        found: dict[Root, None] = {}
-        stack = [(root, False) for root in roots]
-        while stack:
-            root, expanded = stack.pop()
-            if root < 0 or root in found:
-                continue
-            if expanded:
-                found[root] = None
-            else:
-                stack.append((root, True))
-                stack.extend((child, False) for child in self.children[root])
-        return list(found)
+        """List the inner nodes below some roots, each after all of its children, which have lower numbers."""
+        found = {root for root in roots if root >= 0}
+        waiting = list(found)
+        while waiting:
+            for child in self.children[waiting.pop()]:
+                if child >= 0 and child not in found:
+                    found.add(child)
+                    waiting.append(child)
+        return sorted(found)
 
     def values(self, root: Root) -> set[int]:
         """Return the leaf values that some cell reaches."""
@@ -168,9 +164,13 @@ class Diagrams(Diagram):
         super().__init__(sizes)
         self.levels = list(onto.levels) if onto else []
         self.children = list(onto.children) if onto else []
-        self._unique = {part: root for root, part in enumerate(zip(self.levels, self.children, strict=True))}
+        self._unique: list[dict[tuple[Root, ...], Root]] = [{} for _ in self.sizes]
+        for root, (level, children) in enumerate(zip(self.levels, self.children, strict=True)):
+            self._unique[level][children] = root
         self._limits = limits
         self._edges = self._steps = 0
+        self._held: dict[tuple[int, int], dict[Root, Root]] = {}
+        self._where: dict[tuple[Root, frozenset[int]], Root] = {}
 
     def frozen(self) -> Diagram:
         """Return what was built, to read."""
@@ -179,21 +179,22 @@ class Diagrams(Diagram):
     def node(self, level: int, children: Iterable[Root]) -> Root:
         """Return the one root that tests `level` and goes on with `children`."""
         children = tuple(children)
-        first = children[0]
-        if children.count(first) == len(children):
+        first, count = children[0], len(children)
+        self._steps += count
+        if children.count(first) == count:
             return first
-        key = (level, children)
-        root = self._unique.get(key)
-        if root is None:
-            root = len(self.levels)
-            self._edges += len(children)
-            if root >= self._limits.nodes:
-                raise TooLargeError(f"more than {self._limits.nodes} nodes")
-            if self._edges > self._limits.edges:
-                raise TooLargeError(f"more than {self._limits.edges} edges")
-            self.levels.append(level)
-            self.children.append(children)
-            self._unique[key] = root
+        root = self._unique[level].get(children)
+        return self._added(level, children) if root is None else root
+
+    def _added(self, level: int, children: tuple[Root, ...]) -> Root:
+        root = self._unique[level][children] = len(self.levels)
+        self._edges += len(children)
+        if root >= self._limits.nodes:
+            raise TooLargeError(f"more than {self._limits.nodes} nodes")
+        if self._edges > self._limits.edges:
+            raise TooLargeError(f"more than {self._limits.edges} edges")
+        self.levels.append(level)
+        self.children.append(children)
         return root
 
     def among(self, level: int, bands: Iterable[int]) -> Root:
@@ -203,19 +204,30 @@ class Diagrams(Diagram):
 
     def cofactor(self, root: Root, level: int, band: int) -> Root:
         """Return the function with one variable held at a band."""
+        levels, children = self.levels, self.children
 
         def hold(root: Root) -> Root:
-            at = self.level(root)
-            if at > level:
+            if root < 0 or (at := levels[root]) > level:
                 return root
             if at == level:
-                return self.children[root][band]
+                return children[root][band]
             if (held := memo.get(root)) is None:
-                held = memo[root] = self.node(at, map(hold, *self.step((root,), at)))
+                held = memo[root] = self.node(at, map(hold, children[root]))
             return held
 
-        memo: dict[Root, Root] = {}
+        memo = self._held.setdefault((level, band), {})
         return hold(root)
+
+    def where(self, root: Root, values: Collection[int]) -> Root:
+        """Return the predicate "the function has one of the values"."""
+        key = (root, frozenset(values))
+        if (made := self._where.get(key)) is None:
+            made = self._where[key] = self._relabel(lambda value: int(value in values), root)
+        return made
+
+    def negated(self, condition: Root) -> Root:
+        """Return the predicate that holds where another one does not."""
+        return self.where(condition, (0,))
 
     def combine(self, operation: Callable[..., int], *roots: Root) -> Root:
         """Apply an operation on leaf values pointwise to any number of functions."""
@@ -235,7 +247,7 @@ class Diagrams(Diagram):
 
     def _relabel(self, operation: Callable[..., int], root: Root) -> Root:
         """Apply an operation on the leaf values of one function."""
-        levels, children, count, memo = self.levels, self.children, self._count, dict[Root, Root]()
+        levels, children, memo = self.levels, self.children, dict[Root, Root]()
 
         def apply(root: Root) -> Root:
             made = memo.get(root)
@@ -243,7 +255,6 @@ class Diagrams(Diagram):
                 if root < 0:
                     made = leaf(operation(leaf_value(root)))
                 else:
-                    count(levels[root])
                     made = self.node(levels[root], map(apply, children[root]))
                 memo[root] = made
             return made
@@ -256,6 +267,10 @@ class Diagrams(Diagram):
         def apply(condition: Root, then: Root, otherwise: Root) -> Root:
             if condition == TRUE or then == otherwise:
                 return then
+            if condition == otherwise:  # which is false where it is taken
+                otherwise = FALSE
+                if then == FALSE:
+                    return FALSE
             if condition == FALSE:
                 return otherwise
             if then == TRUE and otherwise == FALSE:
@@ -279,13 +294,9 @@ class Diagrams(Diagram):
             result = self.choose(condition, result, FALSE)
         return result
 
-    def _count(self, level: int) -> None:
-        self._steps += self.sizes[level]
-        if self._steps > self._limits.steps:
-            raise TooLargeError(f"more than {self._limits.steps} steps of building")
-
     def step(self, roots: tuple[Root, ...], level: int) -> list[Iterable[Root]]:
         """Per root, what it goes on with in each band of a level: its children, or itself where it does not test it."""
         levels, children, size = self.levels, self.children, self.sizes[level]
-        self._count(level)
+        if self._steps > self._limits.steps:
+            raise TooLargeError(f"more than {self._limits.steps} steps of building")
         return [children[root] if root >= 0 and levels[root] == level else (root,) * size for root in roots]

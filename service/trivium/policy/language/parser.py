@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from itertools import chain
 from typing import Any, TypeAlias
 
 import msgspec
@@ -37,17 +39,20 @@ Scalar: TypeAlias = str | int | float | bool | None
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """A typed document with its identity and the place of each of its parts."""
+    """A typed document with its identity and its text."""
 
     document: Document
     digest: str
     file: str
-    marks: dict[Path, tuple[int, int]]
-    text: str = ""
+    text: str
+
+    def place(self, path: Path) -> tuple[int, int]:
+        """Return the line and the column of the nearest part at or above `path`, both from 1."""
+        return _nearest(_marks(self.text), path)
 
     def problem(self, path: Path, code: str, message: str, **more: Any) -> Problem:
         """Make a problem at the nearest known place at or above `path`."""
-        line, column = _nearest(self.marks, path)
+        line, column = self.place(path)
         return Problem(code, message, file=self.file, line=line, column=column, **more)
 
 
@@ -61,14 +66,15 @@ def parse(text: str, file: str = "<policy>") -> Parsed:
     Raises:
         PolicyError: the text is not YAML of the subset, or a part has the wrong form.
     """
-    marks: dict[Path, tuple[int, int]] = {}
     try:
         if "&" in text or "!" in text:  # a composed node no longer tells its anchor, nor every tag
             _refuse_decorations(text)
         root = yaml.compose(text, Loader=_Loader)
         if not isinstance(root, yaml.MappingNode):
             raise _NotOurYaml(root, "a policy is a mapping that starts with `policy:`")
-        data = _plain(root, (), marks)
+        if "\\" in text or _HIDDEN.search(text):  # what is quoted may have such characters as escapes
+            _refuse_hidden(root)
+        data = _plain(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -77,8 +83,7 @@ def parse(text: str, file: str = "<policy>") -> Parsed:
         raise PolicyError([Problem("not-yaml", str(error).split("\n", 1)[0], file=file, line=1, column=1)]) from None
     except RecursionError:
         raise PolicyError([Problem("not-yaml", "nested far too deeply", file=file, line=1, column=1)]) from None
-    document = _typed(data, file, marks)
-    return Parsed(document, digest(data), file, marks, text)
+    return Parsed(_typed(data, file, text), digest(data), file, text)
 
 
 def digest(data: Any) -> str:
@@ -104,6 +109,7 @@ class _NotOurYaml(yaml.MarkedYAMLError):
 _HIDDEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 """Control characters, and those that turn the direction of what stands beside them."""
 
+_BEGIN_NUMBERS = frozenset("-+0123456789")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 
 
@@ -115,33 +121,35 @@ def _refuse_decorations(text: str) -> None:
             raise _NotOurYaml(token, "tags are not part of the policy language: leave it out")
 
 
-def _plain(node: yaml.Node, path: Path, marks: dict[Path, tuple[int, int]]) -> Any:
-    """Turn a YAML node into plain data and note where each part stands."""
-    marks[path] = (node.start_mark.line + 1, node.start_mark.column + 1)
+def _plain(node: yaml.Node) -> Any:
+    """Turn a YAML node into plain data."""
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(node)
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, (*path, index), marks) for index, item in enumerate(node.value)]
-    if isinstance(node, yaml.MappingNode):
-        mapping: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            key = key_node.value
-            if not isinstance(key, str):
-                raise _NotOurYaml(key_node, "a key is a plain word")
-            _refuse_hidden(key_node)
-            if key in mapping:
-                raise _NotOurYaml(key_node, f"the key `{key}` stands twice")
-            mapping[key] = _plain(value_node, (*path, key), marks)
-            marks[(*path, key)] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-        return mapping
-    return _scalar(node)
+        return [_plain(item) for item in node.value]
+    mapping: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = key_node.value
+        if not isinstance(key, str):
+            raise _NotOurYaml(key_node, "a key is a plain word")
+        if key in mapping:
+            raise _NotOurYaml(key_node, f"the key `{key}` stands twice")
+        mapping[key] = _plain(value_node)
+    return mapping
 
 
 def _refuse_hidden(node: Any) -> None:
-    if found := _HIDDEN.search(node.value):
+    if isinstance(node, yaml.MappingNode):
+        for part in chain.from_iterable(node.value):
+            _refuse_hidden(part)
+    elif isinstance(node, yaml.SequenceNode):
+        for part in node.value:
+            _refuse_hidden(part)
+    elif found := _HIDDEN.search(node.value):
         raise _NotOurYaml(node, f"the character U+{ord(found[0]):04X} cannot be seen and may mislead: leave it out")
 
 
 def _scalar(node: Any) -> Scalar:
-    _refuse_hidden(node)
     text: str = node.value
     if node.style:  # quoted or block text is text
         return text
@@ -149,7 +157,7 @@ def _scalar(node: Any) -> Scalar:
         return None
     if text in {"true", "false"}:
         return text == "true"
-    if _NUMBER.fullmatch(text):
+    if text[0] in _BEGIN_NUMBERS and _NUMBER.fullmatch(text):
         number = float(text)
         if not math.isfinite(number):
             raise _NotOurYaml(node, f"the number {text[:40]} is too large")
@@ -161,20 +169,19 @@ _PATH = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
 _FIELD = re.compile(r"field `([^`]+)`")
 
 
-def _typed(data: dict[str, Any], file: str, marks: dict[Path, tuple[int, int]]) -> Document:
-    """Convert entry by entry, so that every malformed entry is reported and keeps its name."""
+def _typed(data: dict[str, Any], file: str, text: str) -> Document:
+    """Convert a document; where it is malformed, entry by entry, so that each such is reported and keeps its name."""
+    try:
+        return msgspec.convert(data, Document, strict=True)
+    except msgspec.ValidationError as error:
+        whole = str(error)
     problems: list[Problem] = []
     for path, part, kind in _entries(data):
         try:
             msgspec.convert(part, kind, strict=True)
         except msgspec.ValidationError as error:
-            problems.append(_malformed(str(error), path, kind, file, marks))
-    if not problems:
-        try:
-            return msgspec.convert(data, Document, strict=True)
-        except msgspec.ValidationError as error:
-            problems.append(_malformed(str(error), (), Document, file, marks))
-    raise PolicyError(problems)
+            problems.append(_malformed(str(error), path, kind, file, text))
+    raise PolicyError(problems or [_malformed(whole, (), Document, file, text)])
 
 
 def _entries(data: dict[str, Any]) -> Iterator[tuple[Path, Any, Any]]:
@@ -207,8 +214,9 @@ def _items(section: Any) -> Iterable[tuple[str | int, Any]]:
     return enumerate(section) if isinstance(section, list) else ()
 
 
-def _malformed(message: str, path: Path, kind: Any, file: str, marks: dict[Path, tuple[int, int]]) -> Problem:
+def _malformed(message: str, path: Path, kind: Any, file: str, text: str) -> Problem:
     what, _, where = message.replace(" - at `key` in `$", " - at `$").partition(" - at `$")
+    marks = _marks(text)
     for key, index in _PATH.findall(where.partition("[...]")[0]):
         path = (*path, key or int(index))
     if what.startswith("Object contains unknown field"):
@@ -222,7 +230,27 @@ def _malformed(message: str, path: Path, kind: Any, file: str, marks: dict[Path,
     return Problem("malformed", f"{dotted}: {what}" if dotted else what, file=file, line=line, column=column)
 
 
-def _nearest(marks: dict[Path, tuple[int, int]], path: Path) -> tuple[int, int]:
+@lru_cache(maxsize=1)
+def _marks(text: str) -> Mapping[Path, tuple[int, int]]:
+    """Return where each part of a document stands; only problems ask for it, so it is read once more for them."""
+    marks: dict[Path, tuple[int, int]] = {}
+
+    def note(node: yaml.Node, path: Path, named_by: yaml.Node | None = None) -> None:
+        mark = (named_by or node).start_mark
+        marks[path] = (mark.line + 1, mark.column + 1)
+        if isinstance(node, yaml.SequenceNode):
+            for index, item in enumerate(node.value):
+                note(item, (*path, index))
+        elif isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                note(value, (*path, key.value), key)
+
+    if (root := yaml.compose(text, Loader=_Loader)) is not None:
+        note(root, ())
+    return marks
+
+
+def _nearest(marks: Mapping[Path, tuple[int, int]], path: Path) -> tuple[int, int]:
     while path and path not in marks:
         path = path[:-1]
     return marks.get(path, (1, 1))

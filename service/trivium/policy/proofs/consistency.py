@@ -42,11 +42,12 @@ def _levers(policy: Policy, space: Diagrams) -> Iterator[Problem]:
         if lever.always or not document.adopts:
             continue
         adopted = _adopted(policy, space, name)
-        wanted = {
-            index for index, strategy in enumerate(policy.strategies) if name in document.adopts.get(strategy, ())
-        }
-        odd = space.combine(lambda is_adopted, answer: int(is_adopted != (answer in wanted)), adopted, policy.root)  # noqa: B023 - called here only
-        if odd != FALSE:
+        wanted = space.where(
+            policy.root,
+            [index for index, strategy in enumerate(policy.strategies) if name in document.adopts.get(strategy, ())],
+        )
+        if adopted != wanted:
+            odd = space.choose(adopted, space.negated(wanted), wanted)
             message = f"`{name}` is adopted and its strategy does not say so, or the other way round"
             yield policy.parsed.problem(
                 ("levers", name), "contradicting-lever", message, counterexample=shown(policy, space, odd, 1)

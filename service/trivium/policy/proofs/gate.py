@@ -64,15 +64,19 @@ def _unmeasured(policy: Policy, space: Diagrams) -> Iterator[Problem]:
     for level, field in enumerate(policy.inputs):
         if field.bands[0] != UNMEASURED:
             continue
-        here, *stated = (space.cofactor(policy.root, level, band) for band in range(len(field.bands)))
-        differs = space.combine(lambda mine, *others: int(mine not in others), here, *stated)
-        if differs != FALSE:
-            yield policy.parsed.problem(
-                ("inputs", field.name),
-                "unmeasured-differs",
-                f"`{field.name}: {UNMEASURED}` gives a strategy that no stated band gives",
-                counterexample=shown(policy, space, differs, 1),
-            )
+        for strategy in range(len(policy.strategies)):
+            given = space.where(policy.root, (strategy,))
+            only_here = space.cofactor(given, level, 0)
+            for band in field.stated:
+                only_here = space.choose(space.cofactor(given, level, band), FALSE, only_here)
+            if only_here != FALSE:
+                yield policy.parsed.problem(
+                    ("inputs", field.name),
+                    "unmeasured-differs",
+                    f"`{field.name}: {UNMEASURED}` gives a strategy that no stated band gives",
+                    counterexample=shown(policy, space, only_here, 1),
+                )
+                break
 
 
 def _examples(policy: Policy) -> Iterator[Problem]:

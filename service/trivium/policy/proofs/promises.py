@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from trivium.policy.engine.compiled import Policy
-from trivium.policy.engine.diagram import FALSE, TRUE, Diagrams, Root, leaf
+from trivium.policy.engine.diagram import FALSE, Diagrams, Root, leaf
 from trivium.policy.errors import Problem
 from trivium.policy.language.document import UNMEASURED, Promise
 from trivium.policy.language.references import promise_form
@@ -33,27 +33,21 @@ def _implication(policy: Policy, space: Diagrams, promise: Promise) -> Broken:
     premise = predicate(policy, space, promise.if_ or {})
     if premise == FALSE:
         return _NEVER, {}
-    outside = space.combine(lambda strategy: int(strategy not in wanted), policy.root)
-    bad = space.choose(premise, outside, FALSE)
+    bad = space.choose(premise, space.negated(space.where(policy.root, wanted)), FALSE)
     return _refuted(policy, space, bad, "the strategy is another one")
 
 
 def _monotone(policy: Policy, space: Diagrams, promise: Promise) -> Broken:
-    kept = _indexes(policy, promise.never_leaves or ())
+    inside = space.where(policy.root, _indexes(policy, promise.never_leaves or ()))
     level = policy.positions[promise.raising or ""]
     premise = predicate(policy, space, promise.if_ or {})
     field = policy.inputs[level]
     if premise == FALSE:
         return _NEVER, {}
     for low, high in zip(field.stated, field.stated[1:], strict=False):
-        bad = _both(
-            policy,
-            space,
-            (level, low),
-            (level, high),
-            lambda before, after: before in kept and after not in kept,
-            premise,
-        )
+        after = space.cofactor(inside, level, high)
+        before = space.cofactor(space.every([inside, premise]), level, low)
+        bad = FALSE if after == before else space.choose(after, FALSE, before)
         raised = f"raising `{field.name}` from {field.bands[low]} to {field.bands[high]} leaves them"
         if (broken := _refuted(policy, space, bad, raised)) is not None:
             return broken
@@ -61,20 +55,15 @@ def _monotone(policy: Policy, space: Diagrams, promise: Promise) -> Broken:
 
 
 def _never_enters(policy: Policy, space: Diagrams, promise: Promise) -> Broken:
-    avoided = _indexes(policy, promise.never_enters or ())
+    inside = space.where(policy.root, _indexes(policy, promise.never_enters or ()))
     (name, bands), *_ = (promise.setting or {}).items()
     level = policy.positions[name]
     field = policy.inputs[level]
     for band in [bands] if isinstance(bands, str) else bands:
         to = field.bands.index(band)
+        after = space.cofactor(inside, level, to)
         for start in field.stated:
-            bad = _both(
-                policy,
-                space,
-                (level, start),
-                (level, to),
-                lambda before, after: before not in avoided and after in avoided,
-            )
+            bad = space.choose(space.cofactor(inside, level, start), FALSE, after)
             moved = f"setting `{name}` from {field.bands[start]} to {band} enters them"
             if (broken := _refuted(policy, space, bad, moved)) is not None:
                 return broken
@@ -103,22 +92,6 @@ _BROKEN: Mapping[str, Callable[[Policy, Diagrams, Promise], Broken]] = {
     "never_enters": _never_enters,
     "reachable": _reachable,
 }
-
-
-def _both(
-    policy: Policy,
-    space: Diagrams,
-    before: tuple[int, int],
-    after: tuple[int, int],
-    bad: Callable[[int, int], bool],
-    premise: Root = TRUE,
-) -> Root:
-    """Return where moving one input between two bands is bad; the premise holds before the move."""
-    here, there = space.cofactor(policy.root, *before), space.cofactor(policy.root, *after)
-    if here == there:  # nothing changes
-        return FALSE
-    pair = space.combine(lambda old, new: int(bad(old, new)), here, there)
-    return space.choose(space.cofactor(premise, *before), pair, FALSE)
 
 
 def _indexes(policy: Policy, strategies: Collection[str]) -> frozenset[int]:
