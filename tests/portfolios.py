@@ -81,7 +81,7 @@ def by_row(policy: Policy, wording: Wording, row: Sequence[int]) -> Answer:
         said.strategy,
         said.open.settled,
         said.open.reachable,
-        tuple(rule.id for rule in said.fired),
+        tuple(rules[0].id for rules in said.holding),
         tuple(reason.code for reason in said.reasons),
         tuple(said.brief(REFERENCE).because),
         said.open.questions[0].position if said.open.questions else None,

@@ -6,7 +6,7 @@ phrase of the band it is in, marked where that band is assumed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -18,7 +18,7 @@ from trivium.policy.engine.bands import number_range
 from trivium.policy.engine.compiled import Known
 from trivium.policy.engine.diagram import Cell
 from trivium.policy.engine.flips import LISTED
-from trivium.policy.engine.tables import FiredRule, agreeing, holds
+from trivium.policy.engine.tables import FiredRule
 from trivium.policy.language import texts
 from trivium.policy.language.document import UNMEASURED
 from trivium.policy.language.texts import Slot, Text
@@ -33,7 +33,7 @@ from trivium.recommendation import (
     Reason,
     Recommendation,
 )
-from trivium.wording import Wording
+from trivium.wording import Kind, Wording
 
 
 ASSUMED = " (assumed)"
@@ -42,7 +42,6 @@ ASSUMED = " (assumed)"
 MOST_CLAUSES = 3
 """Most clauses that a sentence lists."""
 
-Kind: TypeAlias = Literal["short", "opens"]
 Why: TypeAlias = Literal["action", "circumstance", "assumption"]
 
 
@@ -77,16 +76,13 @@ class Explanation:
         self.cell = cell
         self.known = known
         self.facts = facts
-        self.state, self.fired = self.policy.state(cell)
+        self.state, self.holding = self.policy.state(cell)
         self.open = unknowns(self.policy, cell, known)
         self.because = sufficient_reason(self.policy, cell, known)
         self.decisive = frozenset(self.because)
+        self.assumed = frozenset([position for position, given in enumerate(known) if not given])
         self.basis: list[Basis] = ["stated" if given else "assumed" for given in known]
         self.listed = listed
-        self.holding = [
-            list(agreeing(one for one in table.rules[rule.position :] if holds(one.condition, self.state)))
-            for table, rule in zip(self.policy.tables, self.fired, strict=True)
-        ]
         self.reasons = self._reasons()
         self.verdicts = {name: self._verdict(name) for name in self.policy.document.levers}
         self.why: dict[tuple[str, Kind], list[str]] = {}
@@ -156,7 +152,7 @@ class Explanation:
                 if not self.known[position]
             ],
             economics=facts.economics,
-            recheck_when=[self._fill(event) for when, event in wording.rechecks if holds(when, self.state)],
+            recheck_when=list(map(self._fill, wording.rechecks.holding(self.state))),
             policy=reference,
             decision_id=facts.decision_id,
             id=facts.id,
@@ -165,8 +161,8 @@ class Explanation:
                 *facts.cautions,
                 *(
                     Caution(code, self._fill(message))
-                    for when, code, message in wording.warnings
-                    if holds(when, self.state) and all(self.known[position] for position, _ in when)
+                    for positions, code, message in wording.warnings.holding(self.state)
+                    if all(self.known[position] for position in positions)
                 ),
             ],
             ignored_inputs=facts.ignored,
@@ -200,7 +196,7 @@ class Explanation:
 
     def _summary(self) -> str:
         """Say the statement that holds, then the money, then the decisive assumptions that it has not named."""
-        statement = self.wording.statements[self.policy.summary.fire(self.state).id]
+        statement = self.wording.statements[self.policy.summary.holding(self.state)[0].id]
         parts = [] if any(self.known) else ["Nothing is known about this use case yet."]
         parts.append(self._fill(statement))
         economics = self.facts.economics
@@ -262,23 +258,21 @@ class Explanation:
 
     def _rests_on(self, rule: FiredRule, resting: Sequence[frozenset[int]]) -> frozenset[int]:
         """Return the inputs that a rule's condition names; where it names a table, those of the table's fired rule."""
-        count = len(self.cell)
-        inputs = {position for position, _ in rule.condition if position < count}
-        inputs.update(*(resting[position - count] for position, _ in rule.condition if position >= count))
-        return frozenset(inputs)
+        inputs, tables = self.wording.named(rule)
+        return inputs.union(*[resting[table] for table in tables]) if tables else inputs
 
     def _reason(self, name: str, rule: str, rests_on: frozenset[int]) -> Reason:
         """Make a reason; that of a rule without a condition, or of none on inputs, rests on what its message says."""
         code, message = self.policy.document.codes[name], self.wording.codes[name].message
-        positions = sorted(rests_on or {self.policy.positions[slot.name] for slot in texts.slots(message)})
-        inputs: dict[str, Basis] = {self.policy.inputs[at].name: self.basis[at] for at in positions}
+        positions = rests_on or {self.policy.positions[slot.name] for slot in texts.slots(message)}
+        inputs: dict[str, Basis] = {self.policy.inputs[at].name: self.basis[at] for at in sorted(positions)}
         return Reason(
             code=name,
             lever=code.lever,
             effect=code.effect,
             message=self._fill(message),
             decisive=not self.decisive.isdisjoint(positions),
-            basis="assumed" if "assumed" in inputs.values() else "stated",
+            basis="stated" if self.assumed.isdisjoint(positions) else "assumed",
             rule=rule,
             inputs=inputs,
             sources=code.source,
@@ -321,7 +315,7 @@ class Explanation:
             return self.why[lever, kind]
         table = self.policy.document.levers[lever].table
         if self.verdicts[lever] == "adopt" or table is None:
-            names: Iterable[str] = (one.code for one in self.reasons if one.lever == lever and one.effect == "supports")
+            names = [one.code for one in self.reasons if one.lever == lever and one.effect == "supports"]
             found = [text for name in names if (text := getattr(self.wording.codes[name], kind)) is not None]
         else:
             found = list(self._against(lever, self.policy.positions[table], kind))
@@ -334,12 +328,7 @@ class Explanation:
         count = len(self.cell)
         table = self.policy.tables[position - count]
         for rule in self.holding[position - count]:
-            said = [
-                text
-                for name in rule.because
-                if (code := self.policy.document.codes[name]).lever == lever and code.effect in {"opposes", "blocks"}
-                if (text := getattr(self.wording.codes[name], kind)) is not None
-            ]
+            said = self.wording.against(rule, lever, kind)
             yield from said
             if not said:
                 for below in [at for at, _ in rule.condition] or table.reads:
@@ -355,8 +344,7 @@ class Explanation:
         """
         plan = [
             PlannedStep(step.phase, step.lever, self._fill(action), self._fill(done_when))
-            for when, step, action, done_when in self.wording.steps
-            if holds(when, self.state)
+            for step, action, done_when in self.wording.steps.holding(self.state)
         ]
         if not self.open.settled:
             action, done_when = map(self._fill, self.wording.checks[self.open.questions[0].position])

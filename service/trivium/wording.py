@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cache
+from typing import Literal, NamedTuple, TypeAlias
 
 from trivium.policy import Policy
-from trivium.policy.engine.tables import Condition
+from trivium.policy.engine.tables import Conditional, FiredRule
 from trivium.policy.language.document import Step
 from trivium.policy.language.texts import Text, compile_text, phrase
 from trivium.recommendation import Citation, Labels
+
+
+Kind: TypeAlias = Literal["short", "opens"]
+"""The texts that tell why a lever is not adopted, and what would open it."""
 
 
 class CodeTexts(NamedTuple):
@@ -20,12 +25,19 @@ class CodeTexts(NamedTuple):
 
 
 class PlannedTexts(NamedTuple):
-    """A step, where it is advised, and its texts."""
+    """A step and its texts."""
 
-    when: Condition
     step: Step
     action: Text
     done_when: Text
+
+
+class WarningTexts(NamedTuple):
+    """A warning, and which inputs a profile must state for it to be given."""
+
+    positions: tuple[int, ...]
+    code: str
+    message: Text
 
 
 class Wording:
@@ -40,11 +52,13 @@ class Wording:
         checks: per input, how to find out its value, and when that is done.
         codes: name of a code to its texts.
         statements: id of a statement of the summary to its text.
-        steps: the steps.
-        rechecks: the events that re-open an answer, each with the condition under which it does.
-        warnings: combinations of inputs that are odd: condition, code and message.
+        steps: the steps, by where they are advised.
+        rechecks: the events that re-open an answer, by where they do.
+        warnings: combinations of inputs that are odd, by where they are.
         citations: name of a source to the source.
         labels: what strategies and levers are called.
+        named: of a rule, the inputs and the tables that its condition names.
+        against: of a rule, a lever and a kind of text, what the rule says against the lever.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -67,11 +81,38 @@ class Wording:
         self.statements = {
             said.id: compile_text(said.text, document.inputs, document.levers) for said in document.summary
         }
-        self.steps = [
-            PlannedTexts(policy.condition(step.when), step, text(step.action), text(step.done_when))
-            for step in document.steps
-        ]
-        self.rechecks = [(policy.condition(one.when), text(one.event)) for one in document.recheck]
-        self.warnings = [(policy.condition(one.when), one.code, text(one.message)) for one in document.warnings]
+        self.steps = Conditional(
+            [
+                (policy.condition(step.when), PlannedTexts(step, text(step.action), text(step.done_when)))
+                for step in document.steps
+            ],
+            policy.variables,
+        )
+        self.rechecks = Conditional(
+            [(policy.condition(one.when), text(one.event)) for one in document.recheck], policy.variables
+        )
+        self.warnings = Conditional(
+            [
+                (when, WarningTexts(tuple([position for position, _ in when]), one.code, text(one.message)))
+                for one in document.warnings
+                for when in [policy.condition(one.when)]
+            ],
+            policy.variables,
+        )
         self.citations = {name: Citation(name, one.title, one.year, one.url) for name, one in document.sources.items()}
         self.labels = Labels(document.strategies, {name: lever.label for name, lever in document.levers.items()})
+        self._policy = policy
+        self.named = cache(self._named)
+        self.against = cache(self._against)
+
+    def _named(self, rule: FiredRule) -> tuple[frozenset[int], tuple[int, ...]]:
+        """Return the positions of the inputs that a rule's condition names, and the indexes of the tables."""
+        count = len(self._policy.inputs)
+        positions = [position for position, _ in rule.condition]
+        return frozenset(at for at in positions if at < count), tuple(at - count for at in positions if at >= count)
+
+    def _against(self, rule: FiredRule, lever: str, kind: Kind) -> list[Text]:
+        """Return the texts of a kind that a rule says against a lever."""
+        codes = [(name, self._policy.document.codes[name]) for name in rule.because]
+        names = [name for name, code in codes if code.lever == lever and code.effect in {"opposes", "blocks"}]
+        return [text for name in names if (text := getattr(self.codes[name], kind)) is not None]

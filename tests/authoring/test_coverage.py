@@ -19,7 +19,7 @@ COMMUTE = (toolbox.ROOT / "tests" / "policy" / "commute.yaml").read_text()
 
 def path_of(policy: Policy, cell: tuple[int, ...]) -> frozenset[str]:
     """Return the rules behind a cell's answer, the slow way."""
-    _, fired = policy.state(cell)
+    fired = policy.decide(cell).fired
     names = [table.name for table in policy.tables]
     found: set[str] = set()
 

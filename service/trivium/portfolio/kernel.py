@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from trivium.policy import Policy, members
 from trivium.policy.engine.diagram import leaf_value
-from trivium.policy.engine.tables import DecisionTable, FiredRule, agreeing
+from trivium.policy.engine.tables import DecisionTable, FiredRule
 from trivium.portfolio.lookup import ENTRIES, Column, Graph, Lookup
 
 
@@ -143,7 +143,6 @@ def _table_graph(policy: Policy, table: DecisionTable) -> tuple[Graph, tuple[tup
 
     A level is a variable that the table reads; the last code of an input is unknown.
     """
-    conditions = [dict(rule.condition) for rule in table.rules]
     sizes, labels = [], []
     for position in table.reads:
         count = len(policy.variables[position].labels)
@@ -153,27 +152,22 @@ def _table_graph(policy: Policy, table: DecisionTable) -> tuple[Graph, tuple[tup
     levels: list[int] = []
     children: list[tuple[int, ...]] = []
     leaves: dict[tuple[FiredRule, ...], int] = {}
-    memo: dict[tuple[int, tuple[int, ...]], int] = {}
+    memo: dict[tuple[int, int], int] = {}
 
-    def build(level: int, alive: tuple[int, ...]) -> int:
+    def build(level: int, entry: tuple[Any, ...]) -> int:
         if level == len(sizes):
-            return leaves.setdefault(tuple(agreeing(table.rules[row] for row in alive)), -1 - len(leaves))
-        if (root := memo.get((level, alive))) is None:
-            position = table.reads[level]
-            kept = [
-                tuple([row for row in alive if label in conditions[row].get(position, (label,))])
-                for label in labels[level]
-            ]
-            below = tuple([build(level + 1, rows) for rows in kept])
+            return leaves.setdefault(entry, -1 - len(leaves))
+        if (root := memo.get((level, id(entry)))) is None:
+            below = tuple([build(level + 1, entry[label]) for label in labels[level]])
             root = below[0]
             if below.count(root) != len(below):
                 root = len(levels)
                 levels.append(level)
                 children.append(below)
-            memo[level, alive] = root
+            memo[level, id(entry)] = root
         return root
 
-    root = build(0, tuple(range(len(table.rules))))
+    root = build(0, table.lookup)
     ordered = sorted(leaves, key=_outcome)
     renumbered = {leaves[rules]: -1 - at for at, rules in enumerate(ordered)}
 

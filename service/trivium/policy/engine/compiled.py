@@ -199,22 +199,22 @@ class Policy:
                 raise ValueError(f"`{name}` cannot be {value!r}; allowed: {allowed}") from None
         return self.read([profile.get(field.name) for field in self.inputs])
 
-    def state(self, cell: Cell) -> tuple[list[int], tuple[FiredRule, ...]]:
-        """Evaluate all tables: the state of every variable, and the rule that fired in each table."""
+    def state(self, cell: Cell) -> tuple[list[int], list[tuple[FiredRule, ...]]]:
+        """Evaluate all tables: the state of every variable; per table the rule that fires, then those that agree."""
         state = list(cell)
-        fired = []
+        holding = []
         for table in self.tables:
-            rule = table.lookup
+            held = table.lookup
             for position in table.reads:
-                rule = rule[state[position]]
-            fired.append(rule)
-            state.append(rule.outcome)
-        return state, tuple(fired)
+                held = held[state[position]]
+            holding.append(held)
+            state.append(held[0].outcome)
+        return state, holding
 
     def decide(self, cell: Cell) -> Decision:
         """Return the strategy of a cell with the rules behind it."""
-        state, fired = self.state(cell)
-        return Decision(self._answers[state[-1]], fired)
+        state, holding = self.state(cell)
+        return Decision(self._answers[state[-1]], tuple([rules[0] for rules in holding]))
 
     def describe(self, cell: Mapping[int, int] | Cell) -> dict[str, str]:
         """Name the bands of a cell, or of the part of one given as position to band."""

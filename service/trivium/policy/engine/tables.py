@@ -1,12 +1,12 @@
 """Decision tables over bands: which rule fires, and what it says.
 
-Evaluation is a walk through nested tuples, one index per input of the table; the rule at the end is the explanation.
+Evaluation is a walk through nested tuples, one index per input of the table; the rules at the end are the explanation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -19,6 +19,8 @@ ENTRY_LIMIT = 20_000
 
 WORK_LIMIT = 5_000_000
 """Most comparisons of a rule with a label that building a lookup may take: some seconds."""
+
+T = TypeVar("T")
 
 Condition: TypeAlias = tuple[tuple[int, frozenset[int]], ...]
 """(position of a variable, allowed labels), all of which must hold; empty always holds."""
@@ -49,8 +51,8 @@ class DecisionTable(msgspec.Struct, frozen=True, eq=False):
         reads: positions of the variables it reads, inputs and earlier tables alike.
         outcomes: its possible outcomes, in the order in which its rules first name them.
         rules: its rules in order.
-        lookup: nested tuples, one level per variable read, that end in the first rule whose condition holds, or in None
-            where none does.
+        lookup: nested tuples, one level per variable read, that end in a tuple of rules: the first one whose condition
+            holds, then those that agree with it (`agreeing`); empty where none holds.
     """
 
     name: str
@@ -59,12 +61,16 @@ class DecisionTable(msgspec.Struct, frozen=True, eq=False):
     rules: tuple[FiredRule, ...]
     lookup: Any
 
-    def fire(self, state: Sequence[int]) -> FiredRule:
-        """Return the rule that fires in a state: the bands of the inputs, then the outcomes of the earlier tables."""
+    def holding(self, state: Sequence[int]) -> tuple[FiredRule, ...]:
+        """Return the rule that fires in a state, then those that agree with it.
+
+        Args:
+            state: the bands of the inputs, then the outcomes of the earlier tables.
+        """
         entry = self.lookup
         for position in self.reads:
             entry = entry[state[position]]
-        return entry  # type: ignore[no-any-return]  # a proven table ends in a rule wherever the policy can reach
+        return entry  # type: ignore[no-any-return]  # of nested tuples
 
 
 def condition(when: When, variables: Mapping[str, int], known: Sequence[Variable]) -> Condition:
@@ -77,12 +83,49 @@ def condition(when: When, variables: Mapping[str, int], known: Sequence[Variable
     return tuple(terms)
 
 
-def holds(terms: Condition, state: Sequence[int]) -> bool:
-    """Say whether a condition holds in a state."""
-    for position, labels in terms:  # noqa: SIM110 - `all` takes twice as long
-        if state[position] not in labels:
-            return False
-    return True
+class Conditional(Generic[T]):
+    """Things that are said where their conditions hold.
+
+    Args:
+        things: each with its condition.
+        variables: the variables by position.
+    """
+
+    def __init__(self, things: Iterable[tuple[Condition, T]], variables: Sequence[Variable]) -> None:
+        conditions, self._things = list[Condition](), list[T]()
+        for terms, thing in things:
+            conditions.append(terms)
+            self._things.append(thing)
+        named = sorted({position for terms in conditions for position, _ in terms})
+        self._all = (1 << len(conditions)) - 1
+        self._allowing = [(position, allowing(position, conditions, variables)) for position in named]
+
+    def holding(self, state: Sequence[int]) -> list[T]:
+        """Return, in order, the things whose conditions hold in a state."""
+        left, things = self._all, self._things
+        for position, masks in self._allowing:
+            left &= masks[state[position]]
+        return [things[at] for at in _bits(left)]
+
+
+def allowing(position: int, conditions: Sequence[Condition], variables: Sequence[Variable]) -> list[int]:
+    """Return, per label of a variable, the conditions that it leaves possible: a bit for each."""
+    masks = [(1 << len(conditions)) - 1] * len(variables[position].labels)
+    for at, terms in enumerate(conditions):
+        for named, labels in terms:
+            if named == position:
+                for label in range(len(masks)):
+                    if label not in labels:
+                        masks[label] &= ~(1 << at)
+    return masks
+
+
+def _bits(mask: int) -> Iterator[int]:
+    """Yield the places of the bits that are set, the lowest first."""
+    while mask:
+        lowest = mask & -mask
+        yield lowest.bit_length() - 1
+        mask ^= lowest
 
 
 def agreeing(holding: Iterable[FiredRule]) -> Iterator[FiredRule]:
@@ -131,30 +174,31 @@ def compile_table(name: str, table: Table, positions: Mapping[str, int], known: 
 
 def _lookup(reads: tuple[int, ...], rules: tuple[FiredRule, ...], known: Sequence[Variable]) -> Any:
     """Build the nested tuples; equal parts are shared, so a wide table stays small."""
-    every = (1 << len(rules)) - 1  # sets of rules are bit masks
-    allowing = {position: [every] * len(known[position].labels) for position in reads}
-    for row, rule in enumerate(rules):
-        for position, labels in rule.condition:
-            for label in range(len(known[position].labels)):
-                if label not in labels:
-                    allowing[position][label] &= ~(1 << row)
+    conditions = [rule.condition for rule in rules]
+    possible = [allowing(position, conditions, known) for position in reads]
+    agreed: dict[tuple[FiredRule, ...], tuple[FiredRule, ...]] = {}  # one tuple for all that are equal
     work = 0
     memo: dict[tuple[int, int], Any] = {}
 
     def build(depth: int, alive: int) -> Any:
         nonlocal work
-        if depth == len(reads):
-            return rules[(alive & -alive).bit_length() - 1] if alive else None
         key = (depth, alive)
         made = memo.get(key)
-        if made is None:
+        if made is not None:
+            return made
+        if depth == len(reads):
+            held = tuple(agreeing(rules[row] for row in _bits(alive)))
+            made = agreed.setdefault(held, held)
+            work += alive.bit_count() * len(held)
+        else:
             if len(memo) > ENTRY_LIMIT:
                 raise TooLargeError(f"more than {ENTRY_LIMIT} entries in the lookup of one table")
-            masks = allowing[reads[depth]]
+            masks = possible[depth]
             work += len(masks) * (alive.bit_count() + 1)
-            if work > WORK_LIMIT:
-                raise TooLargeError(f"more than {WORK_LIMIT} comparisons in the lookup of one table")
-            made = memo[key] = tuple([build(depth + 1, alive & mask) for mask in masks])
+            made = tuple([build(depth + 1, alive & mask) for mask in masks])
+        if work > WORK_LIMIT:
+            raise TooLargeError(f"more than {WORK_LIMIT} comparisons in the lookup of one table")
+        memo[key] = made
         return made
 
-    return build(0, every)
+    return build(0, (1 << len(rules)) - 1)

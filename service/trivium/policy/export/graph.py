@@ -35,7 +35,7 @@ def graph(policy: Policy) -> Graph:
 def asked(policy: Policy, cell: Cell) -> set[tuple[int, int]]:
     """Return the reads behind a cell's answer: those of the rule that fired and the rules above it, table by table."""
     inputs = len(policy.inputs)
-    _, fired = policy.state(cell)
+    fired = policy.decide(cell).fired
     found: set[tuple[int, int]] = set()
     waiting = [len(policy.variables) - 1]
     while waiting:
