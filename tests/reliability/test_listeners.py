@@ -1,5 +1,6 @@
 """Two listeners: what machines ask is answered whatever happens on the service port, unless the event loop hangs."""
 
+import json
 import socket
 import sys
 from pathlib import Path
@@ -112,3 +113,13 @@ def test_a_blocked_event_loop_fails_the_probe(tmp_path: Path) -> None:
         gate.unlink()
         assert everything(blocked).startswith(b"HTTP/1.1 404 ")
         assert get(service.management, "/livez").status == 200
+
+
+def test_the_contract_lists_what_the_service_port_answers(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        document = everything(
+            send(service.port, b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nConnection: close\r\n\r\n")
+        )
+        paths = json.loads(document.partition(b"\r\n\r\n")[2])["paths"]
+        assert "/recommend" in paths
+        assert paths.keys().isdisjoint(MACHINES)

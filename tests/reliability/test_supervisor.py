@@ -39,7 +39,8 @@ def test_a_killed_worker_is_started_again(tmp_path: Path) -> None:
         until(service.is_ready)
         assert service.worker() != worker
         assert status(service.port, "/version") == 200
-        assert "the worker was killed by SIGKILL; it is started again" in service.errors()
+        (restart,) = service.events("worker_restarted")
+        assert (restart["level"], restart["killed_by"]) == ("warning", "SIGKILL")
         assert service.stop() == 0
 
 
@@ -47,7 +48,7 @@ def test_a_worker_that_is_killed_over_and_over_is_given_up(tmp_path: Path) -> No
     with running(tmp_path) as service:
         for restarts in range(1, RESTARTS + 1):
             kill_worker(service)
-            until(lambda restarts=restarts: service.errors().count("again") == restarts)  # type: ignore[misc]
+            until(lambda restarts=restarts: len(service.events("worker_restarted")) == restarts)  # type: ignore[misc]
             until(service.is_ready)
         kill_worker(service)
         assert service.process.wait(60) == 4
@@ -85,7 +86,7 @@ def test_a_worker_that_hangs_is_killed_by_the_third_signal(tmp_path: Path) -> No
 def test_a_worker_that_ends_by_itself_ends_the_service() -> None:
     program = (
         "from trivium.api.server.supervisor import WorkerError, supervise\n"
-        "try:\n    supervise(lambda: 1 / 0, patience=60)\n"
+        "try:\n    supervise(lambda: 1 / 0, patience=60, on_restart=print)\n"
         "except WorkerError as error:\n    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -58,6 +58,7 @@ DIRECT = {recommend.recommend: direct(recommend.recommend, "/recommend")}
 """What is served without Litestar's own reading of parameters, and how."""
 
 CONTRACT = Contract(ROUTES)
+"""The contract of all operations, as a service without a management port has it."""
 
 
 def create_app(
@@ -85,21 +86,22 @@ def create_app(
     log = log or LogWriter()
     logger = make_logger(settings.log_level, log)
     reloader = PolicyReloader(settings, directory, logger)
+    elsewhere = MANAGEMENT_ROUTES if settings.management_port else ()
+    here = [route for route in ROUTES if route not in elsewhere]
+    contract = Contract(here) if elsewhere else CONTRACT
     services = Services(
         settings=settings,
         reloader=reloader,
         metrics=Metrics(reloader, log),
-        contract=CONTRACT,
+        contract=contract,
         batches=Capacity(settings.max_batches),
         streams=Capacity(settings.max_streams),
         body_deadline=Deadline(settings.body_seconds),
         logger=logger,
         drain=drain or Drain(),
     )
-    elsewhere = MANAGEMENT_ROUTES if settings.management_port else ()
-    here: list[Any] = [DIRECT.get(route, route) for route in ROUTES if route not in elsewhere]
-    routes = [*here, documentation.read_docs_asset]
-    lifespan = [log.lifespan, reloader.lifespan, CONTRACT.lifespan]
+    routes = [*(DIRECT.get(route, route) for route in here), documentation.read_docs_asset]
+    lifespan = [log.lifespan, reloader.lifespan, contract.lifespan]
     return _application(routes, services, guards=guards, lifespan=lifespan)
 
 

@@ -70,8 +70,13 @@ def run(applications: Applications, options: Options) -> None:
     gc.freeze()  # the collector would write to pages that the worker shares
     gc.set_threshold(GARBAGE)
     patience = options.drain_seconds + options.shutdown_seconds + STOP_SECONDS
+    logger = applications.logger
     try:
-        code = supervise(partial(work, applications, options), patience=patience)
+        code = supervise(
+            partial(work, applications, options),
+            patience=patience,
+            on_restart=lambda name: logger.warning("worker_restarted", killed_by=name),
+        )
     except WorkerError as error:
         raise Failure(f"Error: {error}", CANNOT_START) from None
     sys.exit(code)

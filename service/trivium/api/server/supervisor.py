@@ -30,7 +30,7 @@ class WorkerError(Exception):
     """The worker ended though nobody asked it to, and is not started again."""
 
 
-def supervise(work: Callable[[], None], *, patience: float) -> int:
+def supervise(work: Callable[[], None], *, patience: float, on_restart: Callable[[str], None]) -> int:
     """Run a function in a process of its own until SIGTERM or SIGINT; return its exit code.
 
     The first signal asks the worker to stop, the second to stop at once, the third kills it. When anything else kills
@@ -39,6 +39,7 @@ def supervise(work: Callable[[], None], *, patience: float) -> int:
     Args:
         work: what the worker runs; the first two signals reach it as SIGTERM, which is blocked at first.
         patience: seconds from the first signal until the worker is killed.
+        on_restart: told the name of the signal that killed the worker, when it is started again.
 
     Raises:
         WorkerError: the worker ended by itself, or was killed too often.
@@ -62,7 +63,7 @@ def supervise(work: Callable[[], None], *, patience: float) -> int:
         elif asked:
             return code if code >= 0 else KILLED - code
         else:
-            _check_restart(code, restarts)
+            on_restart(_check_restart(code, restarts))
             worker = _fork(work, lifeline)
 
 
@@ -80,17 +81,16 @@ def _ended(worker: int) -> int | None:
     return code
 
 
-def _check_restart(code: int, restarts: deque[float]) -> None:
-    """Say that the worker is started again, if it may be."""
+def _check_restart(code: int, restarts: deque[float]) -> str:
+    """Return the name of the signal that killed the worker, if it may be started again."""
     if code >= 0:
         raise WorkerError("the worker ended by itself; see above")
-    killed = f"the worker was killed by {signal.Signals(-code).name}"
+    name = signal.Signals(-code).name
     now = time.monotonic()
     if len(restarts) == RESTARTS and now - restarts[0] < PER_SECONDS:
-        raise WorkerError(f"{killed}, {RESTARTS + 1} times within {PER_SECONDS:g} seconds")
+        raise WorkerError(f"the worker was killed by {name}, {RESTARTS + 1} times within {PER_SECONDS:g} seconds")
     restarts.append(now)
-    sys.stderr.write(f"Warning: {killed}; it is started again\n")
-    sys.stderr.flush()
+    return name
 
 
 def _fork(work: Callable[[], None], lifeline: tuple[int, int]) -> int:
