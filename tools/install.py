@@ -104,7 +104,7 @@ def from_debian(name: str, package: str) -> None:
         raise InstallError(f"apt-get needs root: sudo apt-get install --no-install-recommends {package}")
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
     apt_update()
-    run("apt-get", "-qq", "install", "--yes", "--no-install-recommends", package)
+    run("apt-get", "-o", "DPkg::Lock::Timeout=300", "-qq", "install", "--yes", "--no-install-recommends", package)
     if shutil.which(name) is None:
         raise InstallError(f"the Debian package '{package}' brought no '{name}'")
 

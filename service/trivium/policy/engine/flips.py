@@ -21,7 +21,6 @@ a second one follows only what is on the way to them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from itertools import islice, product
 from typing import NamedTuple, TypeAlias
 
@@ -129,7 +128,7 @@ class _Search:
             for field, band, given in inputs
         ]
         held = [band if given and field.never_changes else UNKNOWN for field, band, given in inputs]
-        graph, families = _graph(policy, tuple(held)), Families()
+        graph, families = _graph(policy, held), Families()
         current = policy.diagrams.value(policy.root, cell)
         ours = alone = together = None
         improved = [UNKNOWN if bands else band for band, bands in zip(cell, own, strict=True)]
@@ -183,9 +182,8 @@ class _Graph(NamedTuple):
     strategies: int
 
 
-@lru_cache(maxsize=4096)
-def _graph(policy: Policy, held: tuple[int, ...]) -> _Graph:
-    """Hold the inputs that have a band from 0 up, and reduce; kept, for many cells share it."""
+def _graph(policy: Policy, held: Sequence[int]) -> _Graph:
+    """Hold the inputs that have a band from 0 up, and reduce."""
     levels, children, strategies = policy.diagrams.levels, policy.diagrams.children, len(policy.strategies)
     nodes: list[tuple[int, tuple[int, ...]]] = []
     unique: dict[tuple[int, tuple[int, ...]], int] = {}
