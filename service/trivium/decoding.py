@@ -147,7 +147,7 @@ def allowed(kind: Any) -> tuple[str, ...]:
     """Return the words a type allows, when it is a choice of words."""
     if get_origin(kind) is Literal:
         return get_args(kind)
-    for meta in getattr(kind, "__metadata__", ()):
+    for meta in _metas(kind):
         if words := (meta.extra_json_schema or {}).get("enum"):
             return tuple(words)
     return tuple(word for part in _parts(kind) for word in allowed(part))
@@ -155,8 +155,12 @@ def allowed(kind: Any) -> tuple[str, ...]:
 
 def description(kind: Any) -> str:
     """Return how a type is described; nothing where it is not."""
-    described = [meta.description for meta in getattr(kind, "__metadata__", ()) if meta.description]
+    described = [meta.description for meta in _metas(kind) if meta.description]
     return described[0] if described else "".join(map(description, _parts(kind)))
+
+
+def _metas(kind: Any) -> Iterator[msgspec.Meta]:
+    return (meta for meta in getattr(kind, "__metadata__", ()) if isinstance(meta, msgspec.Meta))
 
 
 def _parts(kind: Any) -> tuple[Any, ...]:

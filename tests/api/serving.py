@@ -147,6 +147,14 @@ def documented(served: Inside, response: httpx.Response) -> None:
         assert found["code"] in problems_of(answers)
 
 
+def required(method: str, path: str) -> dict[str, str]:
+    """Return the parameters of the query that an operation must have, with their examples."""
+    parameters = map(resolved, PATHS[path][method.lower()].get("parameters", []))
+    return {
+        one["name"]: one["schema"]["examples"][0] for one in parameters if one["in"] == "query" and "required" in one
+    }
+
+
 @contextmanager
 def inside(directory: Path = trivium.POLICIES, guards: Sequence[Any] = (), **settings: Any) -> Iterator[Inside]:
     with tempfile.TemporaryFile(buffering=0) as file:

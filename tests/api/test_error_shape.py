@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api import serving
-from api.serving import JSON, OPERATIONS, PATHS, Inside, Live, documented, fill, named, problem
+from api.serving import JSON, OPERATIONS, PATHS, Inside, Live, documented, fill, named, problem, required
 from trivium.profile import FIELDS
 
 
@@ -232,8 +232,9 @@ def test_an_endless_number_in_a_batch_spoils_its_own_item_only(service: Inside) 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_no_operation_takes_an_unknown_parameter(service: Inside, method: str, path: str) -> None:
     body: dict[str, Any] = {"x": "requests_per_day", "y": "labeled_examples"} if path.endswith("/map") else {}
-    body = {"profiles": [{}]} if path.endswith("/batch") else body
-    response = service.client.request(method, fill(path) + "?unheard_of=1", json=body if method == "POST" else None)
+    body = {"profiles": [{}]} if path.endswith(("/batch", "/impact")) else body
+    query = {"unheard_of": "1", **required(method, path)}
+    response = service.client.request(method, fill(path), params=query, json=body if method == "POST" else None)
     assert named(problem(response, 400, "invalid_input")) == [("unheard_of", "unknown_field")]
     documented(service, response)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 import httpx
 import msgspec
@@ -20,7 +20,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath
 
 from api import serving
-from api.serving import JSON, OPERATIONS, PATHS, Inside, documented, parse, problem, problems_of
+from api.serving import JSON, OPERATIONS, PATHS, Inside, documented, parse, problem, problems_of, required
 from trivium import Advisor, Profile, Recommendation
 from trivium.api.app import CONTRACT
 from trivium.api.http.problems import PROBLEM_TYPES
@@ -140,9 +140,9 @@ def test_a_guard_holds_for_every_route(method: str, path: str) -> None:
     assert (line["status"], line["problem"]) == (403, "forbidden")
 
 
-def full() -> httpx.Response:
+def full(path: str = "/recommend/batch", query: dict[str, str] | None = None) -> httpx.Response:
     with serving.inside(max_batches=1) as served, served.app.state.services.batches.slot():
-        return served.client.post("/recommend/batch", json={"profiles": [{}]})
+        return served.client.post(path, params=query, json={"profiles": [{}]})
 
 
 # All together
@@ -205,11 +205,13 @@ def documented_problems() -> Iterator[Any]:
 WRONG_PROFILE: dict[str, Any] = {"labelled_examples": 120, "knowledge_need": "changing_fact", "requests_per_day": -1}
 WRONG_BATCH: dict[str, Any] = {"defaults": {"primary_goal": "qualty"}, "profiles": []}
 LARGE_BATCH: dict[str, Any] = {"profiles": [{}] * 2500}
+BATCHES = {"/recommend/batch", "/recommend/impact"}
 WRONG_MAP: dict[str, Any] = {"x": "requests_per_day", "y": "labelled_examples"}
 UNMAPPABLE: dict[str, Any] = {"x": "requests_per_day", "y": "knowledge_tokens"}
 BODIES: dict[str, tuple[Any, Any]] = {
     "/recommend": ({}, WRONG_PROFILE),
     "/recommend/batch": ({"profiles": [{}]}, WRONG_BATCH),
+    "/recommend/impact": ({"profiles": [{}]}, WRONG_BATCH),
     "/policies/{version}/map": ({"x": "requests_per_day", "y": "labeled_examples"}, WRONG_MAP),
 }
 
@@ -217,27 +219,31 @@ BODIES: dict[str, tuple[Any, Any]] = {
 def meet(service: Inside, aged: Inside, method: str, path: str, code: str) -> httpx.Response:
     """Ask an operation so that it has a problem."""
     fine, wrong = BODIES.get(path, (None, None))
-    chosen = {"policy": "1.0.0"} if code == "policy_retired" else {} if "{" in path else {"policy": "9"}
+    selector = next(iter(query := required(method, path)), "policy")
+    chosen = {selector: "1.0.0"} if code == "policy_retired" else {} if "{" in path else {selector: "9"}
     asked: dict[str, dict[str, Any]] = {
-        "invalid_input": {"json": wrong} if wrong else {"params": {"pretty": "true"}},
+        "invalid_input": {"json": wrong, "params": query} if wrong else {"params": {"pretty": "true"}},
         "unknown_policy": {"json": fine, "params": chosen},
         "unknown_code": {},
         "unknown_problem": {},
         "not_acceptable": {"json": fine, "headers": {"Accept": "image/png"}},
         "not_mappable": {"json": UNMAPPABLE},
         "policy_retired": {"json": fine, "params": chosen},
-        "too_large": {"content": b" " * (1 << 21), "headers": JSON} if "batch" not in path else {"json": LARGE_BATCH},
+        "too_large": {"content": b" " * (1 << 21), "headers": JSON} if path not in BATCHES else {"json": LARGE_BATCH},
         "unsupported_media_type": {"content": b"{}", "headers": {"Content-Type": "text/plain"}},
         "headers_too_large": {"json": fine, "headers": {"X-Long": "x" * 20_000}},
     }
     if code == "request_timeout":
-        return too_slow(path.format(version="1.0.0"))
+        return too_slow(f"{path.format(version='1.0.0')}?{urlencode(query)}")
+    if code == "busy":
+        return full(path, query)
     if code not in asked:
         return MET[code](service)
     version = "9" if code == "unknown_policy" else "1.0.0"
     name = {"unknown_code": "HIGH_VOLUM", "unknown_problem": "too_larg"}.get(code, "HIGH_VOLUME")
     client = (aged if code == "policy_retired" else service).client
-    return client.request(method, path.format(version=version, a=version, b=version, code=name), **asked[code])
+    place = path.format(version=version, a=version, b=version, code=name)
+    return client.request(method, place, **{"params": query, **asked[code]})
 
 
 @pytest.mark.parametrize(("method", "path", "code"), list(documented_problems()))
@@ -264,9 +270,17 @@ def test_the_example_of_a_problem_is_what_the_service_says(service: Inside, aged
     assert found | of_the_request == example
 
 
-@pytest.mark.parametrize("path", ["/recommend", "/recommend/batch"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/recommend?policy=1.0.0",
+        "/recommend/batch?policy=1.0.0",
+        "/recommend/impact?from=1.0.0",
+        "/recommend/impact?from=2&to=1.0.0",
+    ],
+)
 def test_a_retired_policy_decides_no_more_and_names_its_successor(aged: Inside, path: str) -> None:
-    response = aged.client.post(f"{path}?policy=1.0.0", json={"profiles": [{}]} if "batch" in path else {})
+    response = aged.client.post(path, json={} if path.startswith("/recommend?") else {"profiles": [{}]})
     assert "use 2.0.0" in problem(response, 410, "policy_retired")["detail"]
     documented(aged, response)
     assert aged.client.get("/policies/1.0.0").json()["version"] == "1.0.0"

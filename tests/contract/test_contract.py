@@ -33,6 +33,7 @@ WITH_A_BODY = {name for name, operation in OPERATIONS.items() if "requestBody" i
 OPERATION_IDS = {
     "recommend": "POST /recommend",
     "recommend_batch": "POST /recommend/batch",
+    "recommend_impact": "POST /recommend/impact",
     "list_policies": "GET /policies",
     "read_policy": "GET /policies/{version}",
     "diff_policies": "GET /policies/{a}/diff/{b}",
@@ -57,6 +58,7 @@ OF_BODIES = {"too_large", "unsupported_media_type", "request_timeout"}
 OWN = {
     "recommend": {"unknown_policy", "policy_retired"},
     "recommend_batch": {"unknown_policy", "policy_retired", "busy"},
+    "recommend_impact": {"unknown_policy", "policy_retired", "busy"},
     "read_policy": {"unknown_policy"},
     "diff_policies": {"unknown_policy"},
     "map_policy": {"unknown_policy", "not_mappable"},
@@ -145,7 +147,12 @@ def test_every_example_is_valid(schema: dict[str, Any], example: Any) -> None:
     assert [error.message for error in validator(schema).iter_errors(example)] == []
 
 
-PATHS = {"recommend": "/recommend", "recommend_batch": "/recommend/batch", "map_policy": "/policies/1/map"}
+PATHS = {
+    "recommend": "/recommend",
+    "recommend_batch": "/recommend/batch",
+    "recommend_impact": "/recommend/impact?from=2.0.0",
+    "map_policy": "/policies/1/map",
+}
 
 
 def bodies() -> Iterator[Any]:
@@ -241,20 +248,22 @@ def test_the_lookup_of_fields_has_the_rest_of_the_profile_too(service: Inside) -
         assert (entry["minimum"], entry["maximum"], entry["max_length"]) == bounds
 
 
-def test_an_item_of_a_batch_is_of_the_kind_that_its_status_says(service: Inside) -> None:
-    schema = SCHEMAS["BatchItem"]
-    assert SCHEMAS["BatchResult"]["properties"]["items"]["items"] == {"$ref": "#/components/schemas/BatchItem"}
+@pytest.mark.parametrize(("name", "kind"), [("recommend_batch", "Batch"), ("recommend_impact", "Impact")])
+def test_an_item_of_a_batch_is_of_the_kind_that_its_status_says(service: Inside, name: str, kind: str) -> None:
+    schema = SCHEMAS[f"{kind}Item"]
+    assert SCHEMAS[f"{kind}Result"]["properties"]["items"]["items"] == {"$ref": f"#/components/schemas/{kind}Item"}
     mapping = schema["discriminator"]["mapping"]
     assert schema["discriminator"]["propertyName"] == "status"
     assert sorted(mapping.values()) == sorted(option["$ref"] for option in schema["oneOf"])
-    decided, wrong = service.client.post("/recommend/batch", json={"profiles": [{}, 1]}).json()["items"]
-    for item, kind in ((decided, "ok"), (wrong, "error")):
-        assert item["status"] == kind
-        assert validator({"$ref": mapping[kind]}).is_valid(item)
-        (other,) = mapping.keys() - {kind}
+    decided, wrong = service.client.post(PATHS[name], json={"profiles": [{}, 1]}).json()["items"]
+    of_each = {"Batch": "result", "Impact": "changed"}[kind]
+    for item, status in ((decided, "ok"), (wrong, "error")):
+        assert item["status"] == status
+        assert validator({"$ref": mapping[status]}).is_valid(item)
+        (other,) = mapping.keys() - {status}
         assert not validator({"$ref": mapping[other]}).is_valid(item)
         assert not validator(schema).is_valid(item | {"status": other})
-        for member in ("status", "index", "result" if kind == "ok" else "error"):
+        for member in ("status", "index", of_each if status == "ok" else "error"):
             assert not validator(schema).is_valid({name: value for name, value in item.items() if name != member})
 
 

@@ -32,7 +32,7 @@ def test_it_counts_the_difference_of_two_scorings(tmp_path: Path, invoke: Invoke
             assert row["rule"] in {reason.rule for reason in after.rationale}
             expected[before.strategy, after.strategy, row["rule"]] += 1
     assert expected
-    assert {(one["from"], one["to"], one["rule"]): one["projects"] for one in told["changes"]} == expected
+    assert {(one["before"], one["after"], one["rule"]): one["projects"] for one in told["changes"]} == expected
     assert (told["from"], told["to"]) == (older, newer)
     assert (told["projects"], told["rejected"], told["changed"]) == (len(PORTFOLIO), 1, expected.total())
     assert "labeled_examples" in scored(out)[-1]["error"]

@@ -19,7 +19,7 @@ from trivium.api.http.exceptions import handle_exception
 from trivium.api.http.negotiation import negotiate
 from trivium.api.openapi.document import Contract
 from trivium.api.reloader import PolicyReloader
-from trivium.api.routes import batch, documentation, operations, policies, recommend, reference, welcome
+from trivium.api.routes import batch, documentation, impact, operations, policies, recommend, reference, welcome
 from trivium.api.services import Services
 from trivium.api.settings import Settings
 from trivium.api.telemetry.log import make_logger
@@ -31,6 +31,7 @@ from trivium.api.telemetry.middleware import TelemetryMiddleware
 ROUTES: tuple[Any, ...] = (
     recommend.recommend,
     batch.recommend_batch,
+    impact.recommend_impact,
     policies.list_policies,
     policies.read_policy,
     policies.diff_policies,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from trivium.advisor import Advisor
 from trivium.portfolio.rows import CELLS, NO_FACTS, RowScorer, Scored
 from trivium.profile import Profile
+from trivium.recommendation import Strategy
 
 
 COLUMNS = ("strategy_before", "strategy_after", "changed", "rule", "error")
@@ -36,13 +37,15 @@ class ImpactScorer:
         advisor: the newer one.
         columns: what is added to each row.
         digests: of both policies.
-        changes: how many profiles changed so far, by change.
+        compared: how many profiles were scored so far.
+        changes: how many of them changed, by change.
     """
 
     def __init__(self, before: Advisor, after: Advisor) -> None:
         self.advisor = after
         self.columns: tuple[str, ...] = COLUMNS
         self.digests: tuple[str, ...] = (before.policy.digest, after.policy.digest)
+        self.compared = 0
         self.changes: Counter[Change] = Counter()
         self._before, self._after = RowScorer(before, ("strategy",)), RowScorer(after, ("strategy",))
         self._rule = lru_cache(maxsize=CELLS)(self._find_rule)
@@ -52,6 +55,7 @@ class ImpactScorer:
         before, after = self._before.score(profile), self._after.score(profile)
         strategies = before.cell.strategy, after.cell.strategy
         changed = strategies[0] != strategies[1]
+        self.compared += 1
         rule = None
         if changed:
             inputs = self.advisor.inputs(profile, after.economics)
@@ -70,13 +74,13 @@ class ImpactScorer:
         return next((reason.rule for reason in reasons if reason.rule), "")
 
 
-class ChangeCount(msgspec.Struct, frozen=True, rename={"before": "from", "after": "to"}):
+class ChangeCount(msgspec.Struct, frozen=True):
     """How many use cases a change of strategy concerns."""
 
-    before: str
-    after: str
-    rule: str
-    projects: int
+    before: Annotated[Strategy, msgspec.Meta(description="The strategy by the older policy.")]
+    after: Annotated[Strategy, msgspec.Meta(description="The strategy by the newer policy.")]
+    rule: Annotated[str, msgspec.Meta(description="The rule of the newer policy that decides, as `table/rule`.")]
+    projects: Annotated[int, msgspec.Meta(description="How many use cases.")]
 
 
 def counted(changes: Counter[Change]) -> list[ChangeCount]:

@@ -17,9 +17,10 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 from litestar.types import Scope
+from litestar.typing import FieldDefinition
 
 from trivium.api.http.problems import ProblemError
-from trivium.decoding import field_error
+from trivium.decoding import description, field_error
 from trivium.errors import MOST_ERRORS, FieldError, InvalidInputError
 from trivium.policy.errors import nearest_name
 
@@ -62,7 +63,7 @@ def read_request_line(scope: Scope, handler: BaseRouteHandler | None) -> dict[st
         if accept is not None and (produces := opt.get("produces")) is not None:
             first = scope["state"].get("media_type", produces[0])
             scope["state"]["media_type"] = _choose(accept, _from(first, produces))
-    return _read_parameters(scope, handler) if scope["query_string"] else {}
+    return _read_parameters(scope, handler) if scope["query_string"] or _required(handler) else {}
 
 
 def chosen_media_type(request: Request[Any, Any, Any]) -> str:
@@ -184,6 +185,11 @@ def _read_parameters(scope: Scope, handler: BaseRouteHandler | None) -> dict[str
                 errors.append(field_error(text, types[name], str(error), parameter=name))
         if len(errors) > MOST_ERRORS:
             break
+    errors += [
+        FieldError("missing_field", f"the parameter is required: {description(types[name])}", parameter=name)
+        for name in _required(handler)
+        if name not in values
+    ]
     if errors:
         raise InvalidInputError(errors)
     return values
@@ -191,9 +197,21 @@ def _read_parameters(scope: Scope, handler: BaseRouteHandler | None) -> dict[str
 
 @lru_cache(maxsize=256)
 def _parameters(handler: BaseRouteHandler) -> dict[str, Any]:
-    """Return the types of a handler's query parameters, by name."""
+    """Return the types of a handler's query parameters, by the name that a query gives them."""
+    return {name: field.raw for name, field in query_fields(handler).items()}
+
+
+@lru_cache(maxsize=256)
+def _required(handler: BaseRouteHandler | None) -> tuple[str, ...]:
+    """Return the query parameters that a request must have."""
+    fields = {} if handler is None else query_fields(handler)
+    return tuple(name for name, field in fields.items() if field.is_required)
+
+
+def query_fields(handler: BaseRouteHandler) -> dict[str, FieldDefinition]:
+    """Return the arguments of a handler that are query parameters, by the name that a query gives them."""
     return {
-        field.name: field.annotation
+        field.kwarg_definition.name or field.name: field
         for field in handler.parsed_fn_signature.parameters.values()
         if isinstance(field.kwarg_definition, QueryParameter)
     }

@@ -23,6 +23,7 @@ from litestar.openapi.spec import Tag as TagDescription
 
 from trivium import catalog
 from trivium.api.http.conditional import Representation, represent
+from trivium.api.http.negotiation import query_fields
 from trivium.api.http.problems import PROBLEM_TYPES, ProblemDocument
 from trivium.api.http.responses import JSON
 from trivium.api.openapi import components, shared
@@ -203,7 +204,7 @@ class _Builder:
         return whole
 
     def _parameters(self, described: dict[str, Any], handler: Any) -> Iterator[dict[str, Any]]:
-        fields = handler.parsed_fn_signature.parameters
+        fields = {**handler.parsed_fn_signature.parameters, **query_fields(handler)}
         for parameter in described.get("parameters", ()):
             schema, name = components.parameter(fields[parameter["name"]].raw, self._schemas)
             if "default" in parameter["schema"]:

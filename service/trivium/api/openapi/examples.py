@@ -32,6 +32,14 @@ SUPPORT: dict[str, Any] = {
 }
 """Answers for a help desk, of which only some is known."""
 
+HANDBOOK: dict[str, Any] = {
+    "id": "handbook",
+    "knowledge_need": "stable_facts",
+    "knowledge_tokens": 400000,
+    "base_model_underperforms": False,
+}
+"""Answers from a handbook that seldom changes and does not fit into the prompt."""
+
 PROFILE_EXAMPLES: dict[str, Any] = {
     "match_explanations": INDEED,
     "support_answers": SUPPORT,

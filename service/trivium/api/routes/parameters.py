@@ -24,6 +24,14 @@ PolicyParameter = Annotated[
         description="Which policy decides: `1.0.0`, `1` or `1.0` for the newest such version not retired, or `latest`."
     ),
 ]
+FromParameter = Annotated[
+    Annotated[str, _SELECTOR],
+    QueryParameter(name="from", description="The policy that decides now: a version, or what selects it."),
+]
+ToParameter = Annotated[
+    Annotated[str, _SELECTOR] | None,
+    QueryParameter(name="to", description="The policy to compare with; without it the default policy."),
+]
 ViewParameter = Annotated[
     View, QueryParameter(description="How much of the answer: `brief`; `standard`; or `full`, which shortens no list.")
 ]

@@ -37,6 +37,7 @@ class RequestFields(TypedDict, total=False):
         masked: JSON Pointers of the profile's fields that were given; their values are not logged.
         profile: the profile, where the operator switched that on.
         decisions: number of decisions of a batch.
+        compared: number of profiles for which two policies were compared.
     """
 
     method: str
@@ -57,6 +58,7 @@ class RequestFields(TypedDict, total=False):
     masked: tuple[str, ...]
     profile: Any
     decisions: int
+    compared: int
 
 
 def decision_fields(advice: Advice, *, with_values: bool) -> RequestFields:

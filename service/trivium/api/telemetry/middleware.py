@@ -157,6 +157,8 @@ class TelemetryMiddleware:
         elif (outcomes := state.get("outcomes")) is not None:
             self._metrics.count_decisions(outcomes)
             fields["decisions"] = outcomes.total()
+        elif (impact := state.get("impact")) is not None:  # no recommendation is made, so none is counted
+            fields["compared"] = impact.compared
         if (error := state.get("exception")) is not None:
             self._logger.error("request", fields=fields, exc_info=error)
         elif route in QUIET and "problem" not in state:

@@ -1,0 +1,142 @@
+"""The request of a batch, read whole or as it arrives, and its response."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request
+from litestar.types import ASGIApp
+
+from trivium.api.batches.runner import Answers, Batch
+from trivium.api.http.body import BodyStream
+from trivium.api.http.negotiation import body_media_type, chosen_media_type
+from trivium.api.http.problems import ProblemError
+from trivium.api.http.responses import CSV, JSON, NDJSON, Header, StreamingResponse
+from trivium.api.openapi.components import REF
+from trivium.api.services import read_request, services_of, stream_request
+from trivium.api.settings import Settings
+from trivium.decoding import decode
+from trivium.portfolio.streams import Case, CsvReader, JsonCases, Lines, NdjsonReader, Reader
+from trivium.profile import Profile
+
+
+Item = Annotated[Any, msgspec.Meta(extra_json_schema={"$ref": REF.format(name="Profile")})]
+"""Decoded on its own, so that what is wrong with one profile does not touch the others."""
+
+
+class BatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Many profiles at once."""
+
+    profiles: Annotated[
+        list[Item],
+        msgspec.Meta(
+            min_length=1,
+            extra_json_schema={"maxItems": Settings().max_batch},
+            description="The use cases; each is checked on its own. A deployment may set another limit than 1000; "
+            "more are answered with 413, and `limit` says how many it takes.",
+        ),
+    ]
+    defaults: Annotated[
+        Profile | None,
+        msgspec.Meta(description="Fields for all of them; a profile's own field wins, and its null means unknown."),
+    ] = None
+
+
+_BATCH = msgspec.json.Decoder(BatchRequest)
+
+
+def read_batch(body: bytes, limit: int) -> BatchRequest:
+    """Read a batch; its profiles are still to be checked.
+
+    Raises:
+        InvalidInputError: with everything that is wrong with the batch itself.
+        ProblemError: `too_large`, there are more profiles than the limit.
+    """
+    batch = decode(body, _BATCH)
+    if len(batch.profiles) > limit:
+        detail = f"The batch has {len(batch.profiles)} profiles; at most {limit} are taken at once."
+        raise ProblemError("too_large", detail, limit=limit)
+    return batch
+
+
+HOW = (
+    "The response is sent as it is made: one that ends without a summary was cut off. As JSON a batch is read whole: "
+    "the deployment sets how many profiles it may have, by default 1000 (more: 413). NDJSON (a profile on each line) "
+    "and CSV (the names of fields in the first row) are streams: items are answered while the body is still sent, and "
+    "it may have any number of profiles. Read the response while you send, or both ends wait for each other. The "
+    "response has the media type of the body unless Accept says otherwise. The deployment also sets how many batches "
+    "and streams run at once (more: 503 with Retry-After)."
+)
+"""What the contract says of the form of every batch."""
+
+
+def example_replies(profiles: Sequence[Any], make_answers: Callable[[str], Answers]) -> dict[str, Any]:
+    """Return the response to a batch in each media type, as the contract shows it.
+
+    Args:
+        profiles: the profiles of the batch.
+        make_answers: returns what answers in a media type.
+    """
+    cases = JsonCases()
+    replies = {media: Batch(make_answers(media)).whole(map(cases.case, profiles)) for media in (JSON, NDJSON, CSV)}
+    return {media: msgspec.json.decode(body) if media == JSON else body.decode() for media, body in replies.items()}
+
+
+async def answer(request: Request[Any, Any, Any], answers: Answers, headers: Sequence[Header]) -> ASGIApp:
+    """Return the response to a batch, which is sent as it is made.
+
+    Args:
+        request: a batch in JSON, which is read whole, or in NDJSON or CSV, which are read as they arrive.
+        answers: says what of each profile, in the media type that the caller wants.
+        headers: further headers, names in lower case.
+
+    Raises:
+        InvalidInputError: a batch in JSON is no batch.
+        ProblemError: `busy`, or the body is too large or does not arrive in time.
+    """
+    services = services_of(request)
+    settings = services.settings
+    sent, wanted = body_media_type(request), chosen_media_type(request)
+    media_type = f"{CSV}; charset=utf-8; header=present" if wanted == CSV else wanted
+    batch = Batch(answers)
+    with ExitStack() as stack:
+        if sent == JSON:
+            stack.enter_context(services.batches.slot())  # before the body is read, so that waiting ones take no memory
+            whole = read_batch(await read_request(request), settings.max_batch)
+            parts = batch.parts(_whole(map(JsonCases(whole.defaults).case, whole.profiles)))
+            return StreamingResponse(parts, media_type, headers, stack.pop_all().close)
+        stack.enter_context(services.streams.slot())
+        stream = stream_request(request)
+        stack.callback(stream.close)
+        longest = settings.max_body_bytes
+        reader = NdjsonReader() if sent == NDJSON else CsvReader(longest)
+        state: Any = request.scope["state"]
+        parts = batch.parts(_arriving(stream, reader, longest), lambda: stream.left, state)
+        return StreamingResponse(parts, media_type, headers, stack.pop_all().close, lambda: stream.left)
+
+
+async def _whole(cases: Iterable[Case]) -> AsyncGenerator[Iterable[Case]]:
+    yield cases
+
+
+async def _arriving(stream: BodyStream, reader: Reader, longest: int) -> AsyncGenerator[Iterable[Case]]:
+    """Yield the cases of a body in portions, as they arrive."""
+    lines = Lines(longest)
+    arriving = stream.parts()
+    try:
+        async for part in arriving:
+            yield _cases(reader, lines.feed(part))
+        yield _cases(reader, lines.end())
+        reader.end()
+    finally:
+        await arriving.aclose()
+
+
+def _cases(reader: Reader, lines: Iterable[bytes | None]) -> Iterator[Case]:
+    for line in lines:
+        case = reader.read(line)
+        if case is not None:
+            yield case

@@ -1,0 +1,138 @@
+"""Runs a batch: one profile after the other, in turns with other requests, and sent in parts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable
+from time import perf_counter
+from typing import Any, Protocol
+
+from trivium.api.batches.items import ItemWriter, item_error
+from trivium.api.http.problems import ProblemError, to_problem
+from trivium.api.http.responses import PART_BYTES
+from trivium.errors import FieldError, InvalidInputError
+from trivium.portfolio.streams import Case, StreamError
+from trivium.profile import Profile
+
+
+TURN_SECONDS = 0.001
+"""How long a batch works before other requests get their turn."""
+
+
+class Answers(Protocol):
+    """What a batch says of its profiles.
+
+    Attributes:
+        slow: whether an answer may take so long that the event loop should not wait for it.
+        writer: writes the items.
+    """
+
+    slow: bool
+    writer: ItemWriter
+
+    def item(self, index: int, profile: Profile) -> bytes:
+        """Answer one profile."""
+
+    def summary(self, failed: int) -> Any:
+        """Return what there is to say of all of them, given how many were wrong."""
+
+
+class Batch:
+    """Answers the profiles of a batch one after the other.
+
+    Args:
+        answers: says what of each.
+
+    Attributes:
+        failed: how many profiles were wrong so far.
+    """
+
+    def __init__(self, answers: Answers) -> None:
+        self.failed = 0
+        self._answers = answers
+        self._writer = answers.writer
+        self._done = 0
+        self._part = bytearray(self._writer.opening)
+
+    def whole(self, cases: Iterable[Case]) -> bytes:
+        """Return the response to a few cases."""
+        return self._writer.opening + b"".join(map(self.item, cases)) + self.closing()
+
+    async def parts(
+        self,
+        portions: AsyncGenerator[Iterable[Case]],
+        has_left: Callable[[], bool] = lambda: False,
+        state: dict[str, Any] | None = None,
+    ) -> AsyncGenerator[bytes]:
+        """Yield the response in parts: after each portion of cases, and where there is enough of it.
+
+        Other requests get their turn now and then, and nothing more is done once the caller has left. What makes the
+        rest of a stream unreadable is raised while nothing is sent, and is told in the last part afterwards.
+
+        Args:
+            portions: the cases.
+            has_left: says whether the caller has gone.
+            state: the state of the request, where a problem is noted for its line in the log.
+        """
+        is_sent = False
+        items = self._items(portions, has_left)
+        try:
+            async for part in items:
+                yield part
+                is_sent = True
+        except (StreamError, ProblemError, InvalidInputError) as error:
+            problem = to_problem(as_input(error))
+            if not is_sent:
+                raise problem from None
+            if state is not None:
+                state["problem"] = problem.kind.code
+            yield bytes(self._part) + self._writer.stopped(item_error(problem))
+        finally:
+            await items.aclose()
+
+    async def _items(
+        self, portions: AsyncGenerator[Iterable[Case]], has_left: Callable[[], bool]
+    ) -> AsyncGenerator[bytes]:
+        started = perf_counter()
+        try:
+            async for cases in portions:
+                for case in cases:
+                    self._part += await asyncio.to_thread(self.item, case) if self._answers.slow else self.item(case)
+                    if len(self._part) >= PART_BYTES:
+                        yield self._taken()
+                    if perf_counter() - started > TURN_SECONDS:
+                        await asyncio.sleep(0)
+                        if has_left():
+                            return
+                        started = perf_counter()
+                if self._done and self._part:
+                    yield self._taken()
+            if not self._done:
+                raise StreamError("the body has no profiles")
+            yield self._taken() + self.closing()
+        finally:
+            await portions.aclose()
+
+    def _taken(self) -> bytes:
+        part = bytes(self._part)
+        self._part.clear()
+        return part
+
+    def item(self, case: Case) -> bytes:
+        """Answer one profile."""
+        index, self._done = self._done, self._done + 1
+        if case.profile is None:
+            self.failed += 1
+            return self._writer.failed(index, case, item_error(to_problem(InvalidInputError(case.errors))))
+        return self._answers.item(index, case.profile)
+
+    def closing(self) -> bytes:
+        """Return the end of the response, with what was answered counted."""
+        return self._writer.summary(self._answers.summary(self.failed))
+
+
+def as_input(error: Exception) -> Exception:
+    """Return the error of a stream that cannot be read any further as one of the body."""
+    if isinstance(error, StreamError):
+        return InvalidInputError([FieldError("malformed", str(error), pointer="")])
+    return error
