@@ -64,7 +64,7 @@ def test_a_workbook_is_scored_as_the_same_table(invoke: Invoke, tmp_path: Path) 
     (tmp_path / "in.xlsx").write_bytes(rows(*lines))
     text = "\n".join(",".join("" if cell is None else str(cell) for cell in line) for line in lines)
     (tmp_path / "in.csv").write_text(text, "utf-8")
-    found = [invoke("score", str(tmp_path / f"in.{kind}"), "-o", "-", "--to", "csv") for kind in ("xlsx", "csv")]
+    found = [invoke("score", str(tmp_path / f"in.{kind}"), "-o", "-", "--write", "csv") for kind in ("xlsx", "csv")]
     assert [done.exit_code for done in found] == [0, 0]
     scored = [[line.split(",")[4:] for line in done.stdout.splitlines()[:4]] for done in found]
     assert scored[0] == scored[1]

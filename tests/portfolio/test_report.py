@@ -5,6 +5,7 @@ import hashlib
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ import trivium
 from trivium import catalog
 from trivium.portfolio import report
 from trivium.portfolio.ranking import MOST_RANKED, Ranking
+from trivium.portfolio.report_formats import html, markdown
 from trivium.portfolio.rows import RowScorer
 from trivium.portfolio.summary import Summary
 from trivium.profile import Profile
@@ -75,18 +77,18 @@ class Page(HTMLParser):
             self.texts.append(data)
 
 
-EMPTY = report.html(made([("x", Profile())])[1])
+EMPTY = html(made([("x", Profile())])[1])
 
 
 @given(st.lists(st.tuples(names, projects), min_size=1, max_size=5))
 @settings(max_examples=20)
 def test_nothing_in_a_portfolio_acts_as_markup(portfolio: list[tuple[str, Profile]]) -> None:
     said = made(portfolio)[1]
-    page, plain = Page(report.html(said)), Page(EMPTY)
+    page, plain = Page(html(said)), Page(EMPTY)
     assert page.tags <= plain.tags | {"code", "small", "section", "svg", "rect", "div"}
     assert page.attributes <= plain.attributes
-    html = MarkdownIt("gfm-like", {"linkify": False}).render(report.markdown(said))
-    assert set(re.findall(r"<(\w+)", html)) <= {
+    rendered = MarkdownIt("gfm-like", {"linkify": False}).render(markdown(said))
+    assert set(re.findall(r"<(\w+)", rendered)) <= {
         "h1",
         "h2",
         "ul",
@@ -103,7 +105,7 @@ def test_nothing_in_a_portfolio_acts_as_markup(portfolio: list[tuple[str, Profil
 
 
 def test_the_page_needs_nothing_else_and_its_policy_allows_its_own_parts_only() -> None:
-    page = report.html(made([(ODD, Profile())])[1])
+    page = html(made([(ODD, Profile())])[1])
     assert not re.search(r"https?:|src=|href=|@import|url\(", page)
     policy = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)[0]
     for tag in ("style", "script"):
@@ -114,6 +116,12 @@ def test_the_page_needs_nothing_else_and_its_policy_allows_its_own_parts_only() 
     assert not re.search(r"\sstyle=|\son\w+=", page)
 
 
+def column(said: report.Report, title: str) -> list[Any]:
+    """Return the cells of a column of the projects."""
+    at = [one.title for one in said.listing.columns].index(title)
+    return [row[at] for row in said.listing.rows]
+
+
 def test_counts_and_rows_are_those_of_the_library() -> None:
     portfolio = [
         (f"p{number}", Profile(requests_per_day=float(number), knowledge_need="changing_facts")) for number in range(40)
@@ -122,11 +130,11 @@ def test_counts_and_rows_are_those_of_the_library() -> None:
     strategies = said.charts[0]
     assert sum(bar.projects for bar in strategies.bars) == summary.projects == 40
     assert sum(bar.darker for bar in strategies.bars) == summary.settled
-    assert [line.requests for line in said.lines] == [float(number) for number in reversed(range(40))]
+    assert [cell.number for cell in column(said, "Requests a day")] == [float(number) for number in reversed(range(40))]
     first = trivium.recommend({"requests_per_day": 39, "knowledge_need": "changing_facts"})
-    assert said.lines[0].step == first.steps[0].action
-    assert said.lines[0].reason.lower().startswith(first.because[0].says)
-    for written in (report.html(said), report.markdown(said)):
+    assert column(said, "Next step")[0] == first.steps[0].action
+    assert column(said, "Reason")[0].lower().startswith(first.because[0].says)
+    for written in (html(said), markdown(said)):
         for part in ("p39", "Retrieval (RAG)", "40 projects"):
             assert part in written.replace("\\", "")
 
@@ -151,7 +159,7 @@ def test_the_soonest_payback_comes_first_and_a_long_portfolio_is_cut() -> None:
 def written(tmp_path: Path) -> Path:
     portfolio = [(f"p{number}", Profile(requests_per_day=float(number * 7 % 40))) for number in range(40)]
     file = tmp_path / "report.html"
-    file.write_text(report.html(made(portfolio)[1]), "utf-8")
+    file.write_text(html(made(portfolio)[1]), "utf-8")
     return file
 
 

@@ -2,52 +2,27 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import click
 from rich.console import Console
 from rich.text import Text
 
 from trivium.advisor import Advisor
 from trivium.cli.common import FOUND_PROBLEMS, INVALID_INPUT, Failure, console, find_served, json_option, print_json
-from trivium.cli.score import make_outputs, open_sources, read_mapping, show_progress
+from trivium.cli.portfolios import Given, portfolio_options
+from trivium.cli.score import make_outputs, open_sources, show_progress, write_reports
 from trivium.cli.tables import table
 from trivium.errors import TriviumError
-from trivium.portfolio.columns import DecimalMark
-from trivium.portfolio.files import READERS, WRITERS
 from trivium.portfolio.impact import ImpactScorer, counted
-from trivium.portfolio.job import Job, Reading, State
+from trivium.portfolio.impact_report import impact_report_of
+from trivium.portfolio.job import Job, State
 
 
 @click.command
-@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@portfolio_options
 @click.option("--from", "older", required=True, metavar="VERSION|FILE", help="The policy that decides now.")
 @click.option("--to", "newer", metavar="VERSION|FILE", help="The policy to compare with.  [default: the newest active]")
-@click.option(
-    "-o", "--output", metavar="OUT", help="Where to write both strategies of each row; - for standard output."
-)
-@click.option(
-    "--map", "mapping", multiple=True, metavar="COLUMN=FIELD", help="Which field a column gives; nothing for none."
-)
-@click.option("--decimal", type=click.Choice([".", ","]), help="The decimal mark of numbers that leave it open.")
-@click.option("--prefix", default="", metavar="TEXT", help="What the names of added columns begin with.")
-@click.option("--rejects", metavar="FILE", help="Where to write what is wrong with rows.  [default: OUT.rejects.csv]")
-@click.option("--read", "input_format", type=click.Choice(list(READERS)), help="The format of standard input.")
-@click.option("--write", "output_format", type=click.Choice(WRITERS), help="The format of standard output.")
 @json_option
-def impact(
-    inputs: tuple[str, ...],
-    older: str,
-    newer: str | None,
-    output: str | None,
-    mapping: tuple[str, ...],
-    decimal: str | None,
-    prefix: str,
-    rejects: str | None,
-    input_format: str | None,
-    output_format: str | None,
-    as_json: bool,
-) -> None:
+def impact(given: Given, older: str, newer: str | None, as_json: bool) -> None:
     """Show which rows of a portfolio get another strategy by another policy.
 
     IN... are read as by `score`. OUT has for each row both strategies, whether they differ, and the rule that decides.
@@ -55,12 +30,13 @@ def impact(
     before, after = Advisor(find_served(older)), Advisor(find_served(newer))
     scorer = ImpactScorer(before, after)
     try:
-        with open_sources(inputs, input_format) as sources:
-            reading = Reading(read_mapping(mapping), cast("DecimalMark | None", decimal), prefix)
-            job = Job(sources, scorer, reading)
-            outputs = make_outputs(sources, output, rejects, output_format)
+        with open_sources(given) as sources:
+            job = Job(sources, scorer, given.reading)
+            outputs = make_outputs(sources, given)
             with show_progress(sum(source.size for source in sources)) as progress:
                 state = job.run(outputs, progress=progress)
+            if given.report or given.markdown:
+                write_reports(given, impact_report_of(scorer, state.summary, state.ranking))
     except TriviumError as error:
         raise Failure(f"Error: {error}", INVALID_INPUT) from None
     except KeyboardInterrupt:

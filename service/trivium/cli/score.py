@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 
 import click
 from rich.console import Console
@@ -16,14 +15,15 @@ from rich.text import Text
 
 from trivium.advisor import Advisor
 from trivium.cli.common import FOUND_PROBLEMS, INVALID_INPUT, Failure, console, find_served, json_option, print_json
+from trivium.cli.portfolios import Given, portfolio_options
 from trivium.cli.recommend import policy_option
 from trivium.cli.tables import table
 from trivium.errors import TriviumError
 from trivium.policy import Policy
-from trivium.portfolio import report as reports
-from trivium.portfolio.columns import DecimalMark
 from trivium.portfolio.files import READERS, WRITERS, FileError, format_of, found_files, sniffed, write_text
-from trivium.portfolio.job import Job, Outputs, Reading, Source, State, source_of, understood
+from trivium.portfolio.job import Job, Outputs, Source, State, source_of, understood
+from trivium.portfolio.report import Report, report_of
+from trivium.portfolio.report_formats import html, markdown
 from trivium.portfolio.rows import DEFAULT_COLUMNS, RowScorer
 from trivium.portfolio.summary import Summary
 
@@ -34,37 +34,17 @@ MOST_LISTED = 5
 
 
 @click.command
-@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
-@click.option("-o", "--output", metavar="OUT", help="Where to write the scored rows; - for standard output.")
+@portfolio_options
 @policy_option
 @click.option("--columns", metavar="NAME,...", help=f"What to add to each row.  [default: {','.join(DEFAULT_COLUMNS)}]")
-@click.option(
-    "--map", "mapping", multiple=True, metavar="COLUMN=FIELD", help="Which field a column gives; nothing for none."
-)
-@click.option("--decimal", type=click.Choice([".", ","]), help="The decimal mark of numbers that leave it open.")
-@click.option("--prefix", default="", metavar="TEXT", help="What the names of added columns begin with.")
-@click.option("--rejects", metavar="FILE", help="Where to write what is wrong with rows.  [default: OUT.rejects.csv]")
-@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Where to write a page of HTML.")
-@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Where to write that as Markdown.")
-@click.option("--from", "input_format", type=click.Choice(list(READERS)), help="The format of standard input.")
-@click.option("--to", "output_format", type=click.Choice(WRITERS), help="The format of standard output.")
 @click.option("--resume", is_flag=True, help="Go on where a run that was stopped has got to.")
 @click.option("--dry-run", is_flag=True, help="Show how the columns are understood, and stop.")
 @click.option("--fail-on", type=click.Choice(["rejected"]), help="Exit with 1 when a row is rejected.")
 @json_option
 def score(
-    inputs: tuple[str, ...],
-    output: str | None,
+    given: Given,
     selector: str | None,
     columns: str | None,
-    mapping: tuple[str, ...],
-    decimal: str | None,
-    prefix: str,
-    rejects: str | None,
-    report: Path | None,
-    markdown: Path | None,
-    input_format: str | None,
-    output_format: str | None,
     resume: bool,
     dry_run: bool,
     fail_on: str | None,
@@ -79,20 +59,20 @@ def score(
     advisor = Advisor(find_served(selector))
     chosen = DEFAULT_COLUMNS if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
     try:
-        with open_sources(inputs, input_format) as sources:
-            reading = Reading(read_mapping(mapping), cast("DecimalMark | None", decimal), prefix)
-            job = Job(sources, RowScorer(advisor, chosen), reading)
+        with open_sources(given) as sources:
+            job = Job(sources, RowScorer(advisor, chosen), given.reading)
             if dry_run:
                 _show_columns(job, as_json=as_json)
                 return
-            outputs = make_outputs(sources, output, rejects, output_format)
+            outputs = make_outputs(sources, given)
             with show_progress(sum(source.size for source in sources)) as progress:
                 state = job.run(outputs, resume=resume, progress=progress)
-            _write_reports(advisor, state, report, markdown)
+            if given.report or given.markdown:
+                write_reports(given, report_of(advisor, state.summary, state.ranking))
     except TriviumError as error:
         raise Failure(f"Error: {error}", INVALID_INPUT) from None
     except KeyboardInterrupt:
-        hint = "; --resume goes on from here" if output not in {None, STANDARD} else ""
+        hint = "; --resume goes on from here" if given.output not in {None, STANDARD} else ""
         raise Failure(f"Stopped{hint}", FOUND_PROBLEMS) from None
     _sum_up(state, outputs, advisor.policy, as_json=as_json)
     if fail_on is not None and state.summary.rejected:
@@ -100,14 +80,14 @@ def score(
 
 
 @contextmanager
-def open_sources(inputs: tuple[str, ...], input_format: str | None) -> Iterator[list[Source]]:
+def open_sources(given: Given) -> Iterator[list[Source]]:
     """Return the files to read; standard input is copied to a temporary one, because it is read twice."""
-    if STANDARD not in inputs:
-        if input_format is not None:
-            raise FileError("--from is for standard input; the format of a file is its extension")
-        yield [source_of(path, format_of(path, READERS)) for path in found_files(inputs)]
+    if STANDARD not in given.inputs:
+        if given.input_format is not None:
+            raise FileError("--read is for standard input; the format of a file is its extension")
+        yield [source_of(path, format_of(path, READERS)) for path in found_files(given.inputs)]
         return
-    if len(inputs) > 1:
+    if len(given.inputs) > 1:
         raise FileError("standard input can only be scored alone")
     with tempfile.NamedTemporaryFile() as copy:
         stdin = click.open_file("-", "rb")
@@ -116,39 +96,25 @@ def open_sources(inputs: tuple[str, ...], input_format: str | None) -> Iterator[
         copy.flush()
         path = Path(copy.name)
         with path.open("rb") as file:
-            kind = input_format or sniffed(file.read(4096))
+            kind = given.input_format or sniffed(file.read(4096))
         yield [source_of(path, kind)._replace(name="<stdin>")]
 
 
-def read_mapping(entries: tuple[str, ...]) -> dict[str, str]:
-    """Read the values of --map.
-
-    Raises:
-        FileError: one has no `=`.
-    """
-    mapping = {}
-    for entry in entries:
-        column, equals, field = entry.rpartition("=")
-        if not equals:
-            raise FileError(f"--map {entry}: expected COLUMN=FIELD")
-        mapping[column] = field.strip()
-    return mapping
-
-
-def make_outputs(sources: list[Source], output: str | None, rejects: str | None, output_format: str | None) -> Outputs:
+def make_outputs(sources: list[Source], given: Given) -> Outputs:
     """Say what to write where.
 
     Raises:
         FileError: the format is not known, or an output is an input too.
     """
-    rejected = Path(rejects) if rejects is not None else None
+    rejected = Path(given.rejects) if given.rejects is not None else None
+    output = given.output
     if output == STANDARD or output is None:
-        kind = output_format or (sources[0].kind if sources[0].kind != "xlsx" else "csv")
+        kind = given.output_format or (sources[0].kind if sources[0].kind != "xlsx" else "csv")
         stream = click.open_file("-", "w", encoding="utf-8") if output == STANDARD else None
         made = Outputs(None, kind, rejected, stream)
     else:
-        if output_format is not None:
-            raise FileError("--to is for standard output; the format of a file is its extension")
+        if given.output_format is not None:
+            raise FileError("--write is for standard output; the format of a file is its extension")
         path = Path(output)
         made = Outputs(path, format_of(path, WRITERS), rejected or path.with_suffix(".rejects.csv"))
     read = {Path(source.name).resolve() for source in sources}
@@ -158,11 +124,13 @@ def make_outputs(sources: list[Source], output: str | None, rejects: str | None,
     return made
 
 
-def _write_reports(advisor: Advisor, state: State, page: Path | None, markdown: Path | None) -> None:
-    if page is None and markdown is None:
-        return
-    made = reports.report_of(advisor, state.summary, state.ranking)
-    for path, write in ((page, reports.html), (markdown, reports.markdown)):
+def write_reports(given: Given, made: Report) -> None:
+    """Write a report where it is wanted.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    for path, write in ((given.report, html), (given.markdown, markdown)):
         if path is not None:
             write_text(path, write(made))
 

@@ -19,7 +19,10 @@ COLUMNS = ("strategy_before", "strategy_after", "changed", "rule", "error")
 
 
 class Change(NamedTuple):
-    """A change of strategy, and the rule of the newer policy that decides, as `table/rule`."""
+    """A strategy by the older policy, one by the newer, and the rule of the newer that decides, as `table/rule`.
+
+    Where the strategies are the same, `rule` is empty.
+    """
 
     before: str
     after: str
@@ -35,6 +38,7 @@ class ImpactScorer:
 
     Attributes:
         advisor: the newer one.
+        before: the older one.
         columns: what is added to each row.
         digests: of both policies.
         compared: how many profiles were scored so far.
@@ -42,7 +46,7 @@ class ImpactScorer:
     """
 
     def __init__(self, before: Advisor, after: Advisor) -> None:
-        self.advisor = after
+        self.advisor, self.before = after, before
         self.columns: tuple[str, ...] = COLUMNS
         self.digests: tuple[str, ...] = (before.policy.digest, after.policy.digest)
         self.compared = 0
@@ -53,15 +57,24 @@ class ImpactScorer:
     def score(self, profile: Profile) -> Scored:
         """Score a profile by both policies; what is told beside the values is that of the newer one."""
         before, after = self._before.score(profile), self._after.score(profile)
-        strategies = before.cell.strategy, after.cell.strategy
-        changed = strategies[0] != strategies[1]
+        change = self._change(profile, before, after)
+        changed = change.before != change.after
         self.compared += 1
-        rule = None
         if changed:
-            inputs = self.advisor.inputs(profile, after.economics)
-            rule = self._rule(self.advisor.policy.rounded(inputs))
-            self.changes[Change(*strategies, rule)] += 1
-        return after._replace(values=[*strategies, changed, rule, None])
+            self.changes[change] += 1
+        values = [change.before, change.after, changed, change.rule or None, None]
+        return after._replace(values=values, listed=changed)
+
+    def change(self, profile: Profile) -> Change:
+        """Return how a profile changes, without counting it."""
+        return self._change(profile, self._before.score(profile), self._after.score(profile))
+
+    def _change(self, profile: Profile, before: Scored, after: Scored) -> Change:
+        strategies = before.cell.strategy, after.cell.strategy
+        if strategies[0] == strategies[1]:
+            return Change(*strategies, "")
+        inputs = self.advisor.inputs(profile, after.economics)
+        return Change(*strategies, self._rule(self.advisor.policy.rounded(inputs)))
 
     def failed(self, error: str) -> list[Any]:
         """Return the values of the columns for a row that is wrong."""

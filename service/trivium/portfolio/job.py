@@ -246,7 +246,8 @@ class Job:
             scored = self.scorer.score(profile)
             values = scored.values
             state.summary.add(scored)
-            state.ranking.add(self._name(row, profile), source, row.number, profile, scored)
+            if scored.listed:
+                state.ranking.add(self._name(row, profile), source, row.number, profile, scored)
         written.write({**row.cells, **dict(zip(self.added, values, strict=True))})
 
     def _name(self, row: Row, profile: Profile) -> str:

@@ -68,11 +68,13 @@ class Scored(NamedTuple):
         cell: what there is to say of its cell.
         economics: the money, where it gives costs and the policy reads them.
         values: the values of the chosen columns, in their order.
+        listed: whether a report lists it.
     """
 
     cell: CellAnswer
     economics: Economics | None
     values: list[Any]
+    listed: bool = True
 
 
 class RowScorer:
