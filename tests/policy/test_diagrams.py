@@ -71,6 +71,18 @@ def test_choose_is_pointwise(condition: Function, then: Function, otherwise: Fun
     assert meaning(space, root) == {cell: (then if condition[cell] else otherwise)[cell] for cell in CELLS}
 
 
+@given(functions((0, 1)), st.frozensets(st.sampled_from(range(len(SIZES)))))
+def test_exists_is_true_where_some_bands_of_the_variables_make_it_true(
+    function: Function, levels: frozenset[int]
+) -> None:
+    space = Diagrams(SIZES)
+    root = space.exists(build(space, function), levels)
+    some = {tuple(0 if at in levels else band for at, band in enumerate(cell)) for cell in CELLS if function[cell]}
+    assert meaning(space, root) == {
+        cell: int(tuple(0 if at in levels else band for at, band in enumerate(cell)) in some) for cell in CELLS
+    }
+
+
 @given(st.lists(functions((0, 1)), max_size=3))
 def test_every_is_the_conjunction(conditions: list[Function]) -> None:
     space = Diagrams(SIZES)

@@ -18,6 +18,7 @@ from trivium.policy.engine.bands import Band
 from trivium.policy.engine.map import StrategyMap
 from trivium.policy.language.document import Rule
 from trivium.policy.language.document import Table as WrittenTable
+from trivium.policy.proofs.coverage import PathCoverage
 
 
 COLORS = ("blue", "green", "yellow", "magenta", "cyan", "red")
@@ -100,10 +101,14 @@ def show_tested(out: Console, tested: Tested) -> None:
     out.print(Text(f"{len(tested.examples) - failed} passed, {failed} failed", "red" if failed else "green"))
     for what, coverage in (("rules", tested.rules), ("codes", tested.codes), ("strategies", tested.strategies)):
         out.print(Text(_covered(what, coverage)))
-    if tested.paths is not None:
-        paths = tested.paths
-        share = f"{paths.cells:,} of {paths.all_cells:,} cells, {paths.cells / paths.all_cells:.2%}"
-        out.print(Text(f"decision paths: {paths.covered:,} of {paths.total:,} covered; they stand for {share}"))
+    out.print(Text(_paths(tested.paths)))
+
+
+def _paths(paths: PathCoverage | None) -> str:
+    if paths is None:
+        return "decision paths: too many to count"
+    share = f"{paths.cells:,} of {paths.all_cells:,} cells, {paths.cells / paths.all_cells:.2%}"
+    return f"decision paths: {paths.covered:,} of {paths.total:,} covered; they stand for {share}"
 
 
 def _covered(what: str, coverage: Coverage) -> str:

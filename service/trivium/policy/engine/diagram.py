@@ -294,6 +294,27 @@ class Diagrams(Diagram):
             result = self.choose(condition, result, FALSE)
         return result
 
+    def exists(self, predicate: Root, levels: frozenset[int]) -> Root:
+        """Return where a predicate is true for some bands of some variables; it no longer tests these."""
+
+        def apply(root: Root) -> Root:
+            if root < 0:
+                return root
+            if (made := memo.get(root)) is None:
+                level = self.levels[root]
+                children = list(map(apply, *self.step((root,), level)))
+                if level in levels:
+                    made = FALSE
+                    for child in dict.fromkeys(children):
+                        made = self.choose(made, TRUE, child)
+                else:
+                    made = self.node(level, children)
+                memo[root] = made
+            return made
+
+        memo: dict[Root, Root] = {}
+        return apply(predicate)
+
     def step(self, roots: tuple[Root, ...], level: int) -> list[Iterable[Root]]:
         """Per root, what it goes on with in each band of a level: its children, or itself where it does not test it."""
         levels, children, size = self.levels, self.children, self.sizes[level]

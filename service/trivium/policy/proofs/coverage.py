@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TypeAlias
 
 import msgspec
 
 from trivium.policy.engine.compiled import Policy, compose
-from trivium.policy.engine.diagram import Diagrams, Limits, Root, TooLargeError
-from trivium.policy.engine.tables import DecisionTable
+from trivium.policy.engine.diagram import FALSE, TRUE, Cell, Diagrams, Limits, Root, TooLargeError
 
 
 LIMITS = Limits(nodes=500_000, edges=2_500_000, steps=20_000_000)
-"""What counting paths may need: most policies need a few ten thousand nodes. Larger ones are not counted."""
+"""What counting paths may need: shipped policies need some ten thousand nodes. Larger ones are not counted."""
+
+Path: TypeAlias = frozenset[tuple[int, int]]
+"""The row that fires, for each table that is asked."""
 
 
 class PathCoverage(msgspec.Struct, frozen=True):
@@ -35,42 +37,84 @@ class PathCoverage(msgspec.Struct, frozen=True):
 
 
 def path_coverage(policy: Policy) -> PathCoverage | None:
-    """Count the decision paths, and the cells they stand for; None where there are too many to count.
+    """Count the decision paths, and the cells they stand for; None where that needs more than `LIMITS`.
 
     Raises:
         ValueError: an example's profile states what no band holds.
     """
     try:
-        space, root = _paths(policy)
+        paths = _Paths(policy)
+        total = paths.count()
+        taken = {paths.taken(policy.read_profile(example.profile)[0]) for example in policy.document.tests}
+        return PathCoverage(len(taken), total, sum(map(paths.cells, taken)), policy.cells)
     except TooLargeError:
         return None
-    cells = space.count(root)
-    taken = {space.value(root, policy.read_profile(example.profile)[0]) for example in policy.document.tests}
-    return PathCoverage(len(taken), len(cells), sum(cells[path] for path in taken), policy.cells)
 
 
-def _paths(policy: Policy) -> tuple[Diagrams, Root]:
-    """Return the diagram from cells to a number per path."""
-    inputs = len(policy.inputs)
-    space = Diagrams(policy.diagrams.sizes, LIMITS)
-    paths: list[Root] = []
-    for table, firing in zip(policy.tables, compose(policy.tables, space, inputs, space.among), strict=True):
-        read = [position - inputs for position in table.reads if position >= inputs]
-        paths.append(space.combine(_numbered(table, read, inputs), firing, *(paths[earlier] for earlier in read)))
-    return space, paths[-1]
+class _Paths:
+    """The decision paths of a policy.
 
+    They are counted without a list of them, from the last table back to the first: per row of a table, the cells in
+    which it fires are split by the tables it asks. Cells that differ only in inputs that no earlier table depends on go
+    on alike, so these inputs are left out on the way, and what is left is counted once.
+    """
 
-def _numbered(table: DecisionTable, read: list[int], inputs: int) -> Callable[..., int]:
-    """Return what numbers the paths to a table: the row that fires, and the paths to the tables it asks."""
-    asked: list[set[int]] = []
-    so_far: set[int] = set()
-    for rule in table.rules:
-        so_far = so_far | {position - inputs for position, _ in rule.condition}
-        asked.append(so_far)
-    numbers: dict[tuple[int, ...], int] = {}
+    def __init__(self, policy: Policy) -> None:
+        inputs = len(policy.inputs)
+        self._policy = policy
+        self._space = Diagrams(policy.diagrams.sizes, LIMITS)
+        firing = compose(policy.tables, self._space, inputs, self._space.among)
+        self._asks: list[list[frozenset[int]]] = []
+        """Per table and row, the earlier tables that the row or one above it asks."""
+        self._fires: list[list[Root]] = []
+        """Per table and row, the predicate that it fires."""
+        self._idle: list[frozenset[int]] = []
+        """Per table, the inputs that neither it nor any table before it depends on."""
+        idle = frozenset(range(inputs))
+        for table, root in zip(policy.tables, firing, strict=True):
+            asked: frozenset[int] = frozenset()
+            asks, fires = [], []
+            for row, rule in enumerate(table.rules):
+                asked |= {position - inputs for position, _ in rule.condition if position >= inputs}
+                asks.append(asked)
+                fires.append(self._space.where(root, (row,)))
+            idle -= {self._space.levels[node] for node in self._space.nodes(root)}
+            self._asks.append(asks)
+            self._fires.append(fires)
+            self._idle.append(idle)
 
-    def number(row: int, *paths: int) -> int:
-        part = tuple(path if earlier in asked[row] else -1 for earlier, path in zip(read, paths, strict=True))
-        return numbers.setdefault((row, *part), len(numbers))
+    def count(self) -> int:
+        """Return how many paths some cell takes."""
+        last = len(self._fires) - 1
+        return self._count(frozenset([last]), TRUE, {})
 
-    return number
+    def _count(self, asked: frozenset[int], cells: Root, counted: dict[tuple[frozenset[int], Root], int]) -> int:
+        """Return how many paths through the tables that are asked, and those that they ask, some of the cells take."""
+        if not asked:
+            return 1
+        table = max(asked)  # all that ask for it have been asked before
+        cells = self._space.exists(cells, self._idle[table])
+        key = (asked, cells)
+        if (number := counted.get(key)) is None:
+            number = 0
+            for asks, fires in zip(self._asks[table], self._fires[table], strict=True):
+                some = self._space.choose(cells, fires, FALSE)
+                if some != FALSE:
+                    number += self._count((asked - {table}) | asks, some, counted)
+            counted[key] = number
+        return number
+
+    def taken(self, cell: Cell) -> Path:
+        """Return the path that a cell takes."""
+        fired = self._policy.decide(cell).fired
+        asked, path = {len(fired) - 1}, set()
+        while asked:
+            table = max(asked)
+            row = fired[table].position
+            path.add((table, row))
+            asked = (asked - {table}) | self._asks[table][row]
+        return frozenset(path)
+
+    def cells(self, path: Path) -> int:
+        """Return how many cells take a path."""
+        return self._space.count(self._space.every(self._fires[table][row] for table, row in sorted(path)))[1]
