@@ -453,10 +453,16 @@ EVIDENCE[NEWEST] = EVIDENCE[REFINED] | {
         {"shortfall_with_knowledge": True},
     ),
     "K2 unmeasured": Claim(
-        {"MEASURE_WITH_KNOWLEDGE", "gap-measured-with-knowledge"},
+        {"MEASURE_WITH_KNOWLEDGE", "measure-with-knowledge"},
         READY | {"domain_specialization": "specialized", "knowledge_need": "changing_facts"},
         "rag",
         {"domain_specialization": "general"},
+    ),
+    "K2 facts before behavior": Claim(
+        {"FACTS_REACH", "gap-measured-with-knowledge"},
+        READY | {"knowledge_need": "changing_facts"},
+        "rag",
+        {"knowledge_need": "none"},
     ),
     "K2 closed by the facts": Claim(
         {"KNOWLEDGE_CLOSES_GAP"},
@@ -507,6 +513,12 @@ EVIDENCE[NEWEST] = EVIDENCE[REFINED] | {
         {"answers_checkable": None},
     ),
     "K8": Claim({"confirm-availability"}, BUSY | READY, "fine_tuning", {"fine_tuning_available": False}),
+    "K8 withdrawn": Claim(
+        {"TUNING_UNAVAILABLE", "look-for-open-weights"},
+        BUSY | READY | {"fine_tuning_available": False},
+        "prompt_engineering",
+        {"fine_tuning_available": True},
+    ),
     "K9": Claim(
         {"SMALL_MODEL_WANTS_MORE", "examples-reach-5000"},
         {"base_model_underperforms": True, "model_size": "small", "labeled_examples": 4999},
@@ -514,7 +526,7 @@ EVIDENCE[NEWEST] = EVIDENCE[REFINED] | {
         {"labeled_examples": 5000},
     ),
     "K10": Claim(
-        {"OWN_SMALL_MODEL", "open-model-baseline"},
+        {"OWN_SMALL_MODEL", "open-model-baseline", "choose-open-weights"},
         {"must_self_host": True, "model_size": "small", "labeled_examples": 5000},
         "fine_tuning",
         {"must_self_host": False},
