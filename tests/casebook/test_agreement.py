@@ -25,7 +25,8 @@ from casebook import (
     report,
     wilson,
 )
-from trivium.policy import Document
+from trivium.advisor import Advisor
+from trivium.policy import Document, Lifecycle, ServedPolicy, unknowns
 from trivium.profile import make_profile
 
 
@@ -98,6 +99,39 @@ def test_a_practitioner_agrees_or_the_reason_is_real(one: Practice) -> None:
     answer = ADVISERS[EXPLAINED](one.profile)
     assert bool(one.differs) == bool(one.agrees_if) == (answer not in one.expert)
     assert ADVISERS[EXPLAINED](one.profile | one.agrees_if) in one.expert
+
+
+@pytest.mark.parametrize("one", practices(), ids=lambda one: one.name)
+def test_no_profile_is_first_asked_what_makes_no_sense_for_it(one: Practice) -> None:
+    stated = Advisor(ServedPolicy(POLICY, Lifecycle())).stated(make_profile(one.profile))
+    cell, known = POLICY.read_profile(stated)
+    for asked in unknowns(POLICY, cell, known).questions[:1]:
+        sensible = POLICY.inputs[asked.position].asked_when
+        assert all(not known[at] or cell[at] in bands for at, bands in sensible)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        (
+            "insurance mail triage",
+            "payback_months",
+        ),  # where the prompted model is good enough, an offer decides nothing
+        ("voice booking agent", "model_size"),
+        ("PII redaction on premises", "requirements_change"),  # whose weights are at hand
+    ],
+)
+def test_what_decides_is_asked_before_offers_and_rights(name: str, field: str) -> None:
+    (one,) = [practice for practice in practices() if practice.name == name]
+    cell, known = POLICY.read_profile(Advisor(ServedPolicy(POLICY, Lifecycle())).stated(make_profile(one.profile)))
+    assert POLICY.inputs[unknowns(POLICY, cell, known).questions[0].position].name == field
+
+
+def test_missing_facts_are_asked_about_before_access_rights_where_the_model_falls_short() -> None:
+    (one,) = [practice for practice in practices() if practice.name == "in-house trading DSL"]
+    open_ones = unknowns(POLICY, *POLICY.read_profile(one.profile)).questions
+    names = [POLICY.inputs[asked.position].name for asked in open_ones]
+    assert names.index("shortfall_with_knowledge") < names.index("restricted_knowledge")
 
 
 def test_the_listed_differences_are_the_real_ones() -> None:
