@@ -196,7 +196,7 @@ class Explanation:
 
     def _summary(self) -> str:
         """Say the statement that holds, then the money, then the decisive assumptions that it has not named."""
-        statement = self.wording.statements[self.policy.summary.holding(self.state)[0].id]
+        statement = self.wording.statements.holding(self.state)[0]
         parts = [] if any(self.known) else ["Nothing is known about this use case yet."]
         parts.append(self._fill(statement))
         economics = self.facts.economics

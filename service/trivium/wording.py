@@ -51,7 +51,7 @@ class Wording:
         questions: per input, the question.
         checks: per input, how to find out its value, and when that is done.
         codes: name of a code to its texts.
-        statements: id of a statement of the summary to its text.
+        statements: the statements of the summary, the first of which holds that is said.
         steps: the steps, by where they are advised.
         rechecks: the events that re-open an answer, by where they do.
         warnings: combinations of inputs that are odd, by where they are.
@@ -78,9 +78,13 @@ class Wording:
             )
             for name, code in document.codes.items()
         }
-        self.statements = {
-            said.id: compile_text(said.text, document.inputs, document.levers) for said in document.summary
-        }
+        self.statements = Conditional(
+            [
+                (rule.condition, compile_text(said.text, document.inputs, document.levers))
+                for rule, said in zip(policy.summary.rules, document.summary, strict=True)
+            ],
+            policy.variables,
+        )
         self.steps = Conditional(
             [
                 (policy.condition(step.when), PlannedTexts(step, text(step.action), text(step.done_when)))

@@ -11,10 +11,19 @@ import msgspec
 
 from trivium.policy.engine.completion import complete
 from trivium.policy.engine.diagram import Cell, Diagrams, Root, TooLargeError, leaf
-from trivium.policy.engine.tables import Condition, DecisionTable, FiredRule, Variable, compile_table, condition
+from trivium.policy.engine.tables import (
+    Condition,
+    DecisionList,
+    DecisionTable,
+    FiredRule,
+    Variable,
+    compile_list,
+    compile_table,
+    condition,
+)
 from trivium.policy.errors import PolicyError, nearest_name
 from trivium.policy.language import references
-from trivium.policy.language.document import STRATEGY, UNMEASURED, Document, Input, Rule, Table
+from trivium.policy.language.document import UNMEASURED, Document, Input, Rule
 from trivium.policy.language.parser import Parsed, parse
 
 
@@ -97,7 +106,7 @@ class Policy:
         inputs: the inputs in document order, which is also the diagram's.
         strategies: the possible answers, in document order.
         tables: the decision tables in order; the last one gives the strategy.
-        summary: the statements, as a table.
+        summary: the statements, as a list of rules.
         variables: inputs, then tables: what a condition may name.
         positions: variable name to position.
         diagrams: the space in which `firing` and `root` live.
@@ -221,11 +230,9 @@ class Policy:
         bands = cell if isinstance(cell, Mapping) else dict(enumerate(cell))
         return {self.inputs[position].name: self.inputs[position].bands[band] for position, band in bands.items()}
 
-    def _compile_summary(self) -> DecisionTable:
-        statements = self.document.summary
-        reads = list(dict.fromkeys(name for statement in statements for name in statement.when))
-        rules = [Rule(id=said.id, then=said.id, when=said.when) for said in statements]
-        return compile_table("summary", Table(inputs=reads or [STRATEGY], rules=rules), self.positions, self.variables)
+    def _compile_summary(self) -> DecisionList:
+        rules = [Rule(id=said.id, then=said.id, when=said.when) for said in self.document.summary]
+        return compile_list("summary", rules, self.positions, self.variables)
 
     def condition(self, when: Mapping[str, str | list[str]]) -> Condition:
         """Compile a condition over this policy's variables."""
@@ -233,7 +240,7 @@ class Policy:
 
 
 def compose(
-    tables: Sequence[DecisionTable],
+    tables: Sequence[DecisionList],
     diagrams: Diagrams,
     inputs: int,
     literal: Callable[[int, frozenset[int]], Root],
@@ -266,7 +273,7 @@ def compose(
     return firing
 
 
-def outcome_among(diagrams: Diagrams, table: DecisionTable, firing: Root, labels: frozenset[int]) -> Root:
+def outcome_among(diagrams: Diagrams, table: DecisionList, firing: Root, labels: frozenset[int]) -> Root:
     """Return the predicate "the table's outcome is one of these"; false where no row fires."""
     return diagrams.where(firing, [rule.position for rule in table.rules if rule.outcome in labels])
 

@@ -11,11 +11,11 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import msgspec
 
 from trivium.policy.engine.diagram import TooLargeError
-from trivium.policy.language.document import Table, When
+from trivium.policy.language.document import Rule, Table, When
 
 
 ENTRY_LIMIT = 20_000
-"""Most distinct entries a table's lookup may need; shipped tables need a few dozen."""
+"""Most distinct entries a table's lookup may need; shipped tables need at most some thousand."""
 
 WORK_LIMIT = 5_000_000
 """Most comparisons of a rule with a label that building a lookup may take: some seconds."""
@@ -43,34 +43,31 @@ class FiredRule(msgspec.Struct, frozen=True, eq=False):
     because: tuple[str, ...]
 
 
-class DecisionTable(msgspec.Struct, frozen=True, eq=False):
-    """A compiled table with hit policy FIRST.
+class DecisionList(msgspec.Struct, frozen=True, eq=False):
+    """Compiled rules in order, of which the first whose condition holds fires (Rivest 1987).
 
     Attributes:
-        name: the table's name.
-        reads: positions of the variables it reads, inputs and earlier tables alike.
-        outcomes: its possible outcomes, in the order in which its rules first name them.
-        rules: its rules in order.
-        lookup: nested tuples, one level per variable read, that end in a tuple of rules: the first one whose condition
-            holds, then those that agree with it (`agreeing`); empty where none holds.
+        name: what the list is called.
+        outcomes: the possible outcomes, in the order in which the rules first name them.
+        rules: the rules.
     """
 
     name: str
-    reads: tuple[int, ...]
     outcomes: tuple[str, ...]
     rules: tuple[FiredRule, ...]
+
+
+class DecisionTable(DecisionList, frozen=True, eq=False):
+    """A compiled table with hit policy FIRST: a decision list that is looked up.
+
+    Attributes:
+        reads: positions of the variables it reads, inputs and earlier tables alike.
+        lookup: nested tuples, one level per variable read, that end in a tuple of rules: the first one whose condition
+            holds, then those that agree with it; empty where none holds.
+    """
+
+    reads: tuple[int, ...]
     lookup: Any
-
-    def holding(self, state: Sequence[int]) -> tuple[FiredRule, ...]:
-        """Return the rule that fires in a state, then those that agree with it.
-
-        Args:
-            state: the bands of the inputs, then the outcomes of the earlier tables.
-        """
-        entry = self.lookup
-        for position in self.reads:
-            entry = entry[state[position]]
-        return entry  # type: ignore[no-any-return]  # of nested tuples
 
 
 def condition(when: When, variables: Mapping[str, int], known: Sequence[Variable]) -> Condition:
@@ -128,25 +125,41 @@ def _bits(mask: int) -> Iterator[int]:
         mask ^= lowest
 
 
-def agreeing(holding: Iterable[FiredRule]) -> Iterator[FiredRule]:
-    """Yield, of the rules that hold, the one that fires, then those that would fire without it and say the same.
+class _Agreement:
+    """Of the rules that hold in a state, the one that fires, then those that would fire without it and agree.
 
     They end where a rule with another outcome holds. One that holds wherever one before it does is no further reason.
     """
-    told: list[Mapping[int, frozenset[int]]] = []
-    outcome = None
-    for rule in holding:
-        if told and rule.outcome != outcome:
-            return
-        if not any(_implied(rule, condition) for condition in told):
-            told.append(dict(rule.condition))
-            outcome = rule.outcome
-            yield rule
+
+    def __init__(self, rules: Sequence[FiredRule]) -> None:
+        self._rules = rules
+        conditions = [dict(rule.condition) for rule in rules]
+        self._implied_by = [
+            sum(1 << other for other in range(row) if _implied(rule, conditions[other]))
+            for row, rule in enumerate(rules)
+        ]
+        self._made: dict[tuple[FiredRule, ...], tuple[FiredRule, ...]] = {}  # one tuple for all that are equal
+
+    def of(self, holding: int) -> tuple[FiredRule, ...]:
+        """Return them, given the rows that hold as bits."""
+        told, agreeing = 0, list[FiredRule]()
+        for row in _bits(holding):
+            rule = self._rules[row]
+            if agreeing and rule.outcome != agreeing[0].outcome:
+                break
+            if not self._implied_by[row] & told:
+                told |= 1 << row
+                agreeing.append(rule)
+        made = tuple(agreeing)
+        return self._made.setdefault(made, made)
 
 
 def _implied(rule: FiredRule, condition: Mapping[int, frozenset[int]]) -> bool:
     """Say whether a rule holds wherever a condition does."""
-    return all(position in condition and condition[position] <= labels for position, labels in rule.condition)
+    for position, labels in rule.condition:
+        if position not in condition or not condition[position] <= labels:
+            return False
+    return True
 
 
 def outcomes(table: Table) -> tuple[str, ...]:
@@ -154,30 +167,39 @@ def outcomes(table: Table) -> tuple[str, ...]:
     return tuple(dict.fromkeys(rule.then for rule in table.rules))
 
 
-def compile_table(name: str, table: Table, positions: Mapping[str, int], known: Sequence[Variable]) -> DecisionTable:
-    """Compile one table.
+def compile_list(
+    name: str, rules: Iterable[Rule], positions: Mapping[str, int], known: Sequence[Variable]
+) -> DecisionList:
+    """Compile rules.
 
     Args:
-        name: the table's name.
-        table: the table as written.
+        name: what the list is called.
+        rules: the rules as written.
         positions: variable name to position, for inputs and all earlier tables.
         known: the variables by position.
     """
-    labels = outcomes(table)
-    rules = tuple(
+    written = list(rules)
+    labels = tuple(dict.fromkeys(rule.then for rule in written))
+    compiled = tuple(
         FiredRule(rule.id, row, labels.index(rule.then), condition(rule.when, positions, known), tuple(rule.because))
-        for row, rule in enumerate(table.rules)
+        for row, rule in enumerate(written)
     )
+    return DecisionList(name, labels, compiled)
+
+
+def compile_table(name: str, table: Table, positions: Mapping[str, int], known: Sequence[Variable]) -> DecisionTable:
+    """Compile one table; the arguments are those of `compile_list`."""
+    compiled = compile_list(name, table.rules, positions, known)
     reads = tuple(positions[read] for read in table.inputs)
-    return DecisionTable(name, reads, labels, rules, _lookup(reads, rules, known))
+    return DecisionTable(name, compiled.outcomes, compiled.rules, reads, _lookup(reads, compiled.rules, known))
 
 
 def _lookup(reads: tuple[int, ...], rules: tuple[FiredRule, ...], known: Sequence[Variable]) -> Any:
     """Build the nested tuples; equal parts are shared, so a wide table stays small."""
     conditions = [rule.condition for rule in rules]
     possible = [allowing(position, conditions, known) for position in reads]
-    agreed: dict[tuple[FiredRule, ...], tuple[FiredRule, ...]] = {}  # one tuple for all that are equal
-    work = 0
+    agreement = _Agreement(rules)
+    work = len(rules) ** 2
     memo: dict[tuple[int, int], Any] = {}
 
     def build(depth: int, alive: int) -> Any:
@@ -187,9 +209,8 @@ def _lookup(reads: tuple[int, ...], rules: tuple[FiredRule, ...], known: Sequenc
         if made is not None:
             return made
         if depth == len(reads):
-            held = tuple(agreeing(rules[row] for row in _bits(alive)))
-            made = agreed.setdefault(held, held)
-            work += alive.bit_count() * len(held)
+            made = agreement.of(alive)
+            work += alive.bit_count()
         else:
             if len(memo) > ENTRY_LIMIT:
                 raise TooLargeError(f"more than {ENTRY_LIMIT} entries in the lookup of one table")
