@@ -127,8 +127,8 @@ class _Search:
             field.others[band] if not given or field.spec.changed_by == "circumstance" else ()
             for field, band, given in inputs
         ]
-        held = [band if given and field.never_changes else UNKNOWN for field, band, given in inputs]
-        graph, families = _graph(policy, held), Families()
+        either = [there or here for there, here in zip(world, own, strict=True)]  # what is not known: to any band
+        graph, families = _graph(policy, cell, either), Families()
         current = policy.diagrams.value(policy.root, cell)
         ours = alone = together = None
         improved = [UNKNOWN if bands else band for band, bands in zip(cell, own, strict=True)]
@@ -136,7 +136,6 @@ class _Search:
             ours = _Smallest(graph, cell, families, own, [field.needs for field in policy.inputs])
         if any(world):
             alone = together = _Smallest(graph, cell, families, world, [()] * len(cell))
-            either = [there or here for there, here in zip(world, own, strict=True)]
             if either != world:
                 needs = [field.needs if given else () for field, _, given in inputs]
                 together = _Smallest(graph, cell, families, either, needs)
@@ -168,11 +167,11 @@ def _order(changes: Changes) -> tuple[int, int, list[int]]:
 
 
 class _Graph(NamedTuple):
-    """A policy's diagram with some inputs held.
+    """The part of a policy's diagram that changes of a cell lead to.
 
     Attributes:
         nodes: an input and a child per band, each node after all of its children. A child is a strategy, or the number
-            of strategies plus the index of a node.
+            of strategies plus the index of a node; that of a band that is not changed to is as if nothing changed.
         root: the top.
         strategies: the number of strategies.
     """
@@ -182,29 +181,34 @@ class _Graph(NamedTuple):
     strategies: int
 
 
-def _graph(policy: Policy, held: Sequence[int]) -> _Graph:
-    """Hold the inputs that have a band from 0 up, and reduce."""
+def _graph(policy: Policy, cell: Cell, changes: Sequence[tuple[int, ...]]) -> _Graph:
+    """Keep of a policy's diagram what leads on from a cell, given the bands that each input may change to."""
     levels, children, strategies = policy.diagrams.levels, policy.diagrams.children, len(policy.strategies)
     nodes: list[tuple[int, tuple[int, ...]]] = []
     unique: dict[tuple[int, tuple[int, ...]], int] = {}
     memo: dict[Root, int] = {}
 
     def narrowed(root: Root) -> int:
-        while root >= 0 and held[levels[root]] >= 0:
-            root = children[root][held[levels[root]]]
+        while root >= 0 and not changes[level := levels[root]]:
+            root = children[root][cell[level]]
         if root < 0:
             return leaf_value(root)
-        if root not in memo:
-            below = tuple([narrowed(child) for child in children[root]])
-            if below.count(below[0]) == len(below):
-                memo[root] = below[0]
-            else:
-                key = (levels[root], below)
-                if key not in unique:
-                    unique[key] = strategies + len(nodes)
+        made = memo.get(root)
+        if made is None:
+            here = children[root]
+            kept = narrowed(here[cell[level]])
+            below = [kept] * len(here)
+            for band in changes[level]:
+                below[band] = narrowed(here[band])
+            made = kept
+            if below.count(kept) != len(below):
+                key = (level, tuple(below))
+                made = unique.get(key)
+                if made is None:
+                    made = unique[key] = strategies + len(nodes)
                     nodes.append(key)
-                memo[root] = unique[key]
-        return memo[root]
+            memo[root] = made
+        return made
 
     return _Graph(nodes, narrowed(policy.root), strategies)
 
