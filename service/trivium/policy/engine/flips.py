@@ -336,44 +336,38 @@ class _Case:
         """Return the sets of inputs of a size that lead to a strategy, where no smaller ones do."""
         memo: dict[tuple[int, int], Family] = {}
         width, nodes, reached = self._graph.strategies, self._graph.nodes, self._reached
+        cell, may, must, families = self._cell, self._may, self._must, self._families
 
         def together(children: set[int], changes: int) -> Family:
             family, bit = NONE, width * changes + strategy
             for child in children:
                 if reached[child] >> bit & 1:
-                    family = self._families.union(family, below(child, changes))
+                    family = families.union(family, below(child, changes))
             return family
 
         def below(node: int, changes: int) -> Family:
             if not changes:
                 return BASE
-            node = self._tested(node)
+            level, children = nodes[node - width]
+            while not may[level] and level not in must:  # changes lead on, so there is an input that may change
+                node = children[cell[level]]
+                level, children = nodes[node - width]
             family = memo.get((node, changes))
             if family is None:
-                level, children = nodes[node - width]
-                if level in self._must:
-                    family = together({children[band] for band in self._must[level]}, changes)
+                if level in must:
+                    family = together({children[band] for band in must[level]}, changes)
                 else:
-                    moved = {children[band] for band in self._may[level]}
-                    kept = together({children[self._cell[level]]}, changes)
-                    family = self._families.node(level, kept, together(moved, changes - 1))
+                    kept = children[cell[level]]
+                    without = below(kept, changes) if reached[kept] >> (width * changes + strategy) & 1 else NONE
+                    having = together({children[band] for band in may[level]}, changes - 1)
+                    family = families.node(level, without, having)
                 memo[node, changes] = family
             return family
 
-        family = below(self._graph.root, size - len(self._must))
-        for level in self._must:
-            family = self._families.adding(family, level)
+        family = below(self._graph.root, size - len(must))
+        for level in must:
+            family = families.adding(family, level)
         return family
-
-    def _tested(self, node: int) -> int:
-        """Return the first node from one on whose input may or must change; there is one where changes lead on."""
-        width, nodes = self._graph.strategies, self._graph.nodes
-        while node >= width:
-            level, children = nodes[node - width]
-            if self._may[level] or level in self._must:
-                break
-            node = children[self._cell[level]]
-        return node
 
     def nearest(self, strategy: int, inputs: tuple[int, ...]) -> tuple[int, Targets] | None:
         """Return band steps and targets when just these inputs change; None where that does not lead to a strategy."""
