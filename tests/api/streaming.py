@@ -11,6 +11,7 @@ from api.serving import Live
 
 
 NDJSON, CSV = "application/x-ndjson", "text/csv"
+ARROW = "application/vnd.apache.arrow.stream"
 LINE = b'{"id": "a", "requests_per_day": 5000, "knowledge_need": "changing_facts"}\n'
 LIMIT = 60.0
 """Seconds that only a fault takes."""

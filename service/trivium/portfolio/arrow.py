@@ -214,6 +214,8 @@ def _words(words: Sequence[str], of: Callable[[_Answers], tuple[Column, Column |
         numbers, missing = of(answers)
         if answers.faulty is not None:
             missing = answers.faulty if missing is None else missing | answers.faulty
+        if missing is not None:
+            numbers = np.where(missing, 0, numbers)  # some readers want the number of a word below a null, too
         return pa.DictionaryArray.from_arrays(_nulled(numbers.astype(kind), missing), dictionary, safe=False)
 
     return _Output(pa.dictionary(pa.from_numpy_dtype(kind), pa.string()), make)

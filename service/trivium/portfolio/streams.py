@@ -40,6 +40,18 @@ class StreamError(Exception):
     """Nothing more of a stream can be read; the text says why."""
 
 
+class TooLargeError(StreamError):
+    """A part of a stream is larger than is taken.
+
+    Attributes:
+        limit: how large it may be.
+    """
+
+    def __init__(self, reason: str, limit: int) -> None:
+        super().__init__(reason)
+        self.limit = limit
+
+
 class Lines:
     """Cuts a stream into lines without their ends.
 

@@ -11,7 +11,7 @@ from trivium.api.batches.items import ItemWriter, item_error
 from trivium.api.http.problems import ProblemError, to_problem
 from trivium.api.http.responses import PART_BYTES
 from trivium.errors import FieldError, InvalidInputError
-from trivium.portfolio.streams import Case, StreamError
+from trivium.portfolio.streams import Case, StreamError, TooLargeError
 from trivium.profile import Profile
 
 
@@ -133,6 +133,8 @@ class Batch:
 
 def as_input(error: Exception) -> Exception:
     """Return the error of a stream that cannot be read any further as one of the body."""
+    if isinstance(error, TooLargeError):
+        return ProblemError("too_large", f"{str(error)[:1].upper()}{str(error)[1:]}.", limit=error.limit)
     if isinstance(error, StreamError):
         return InvalidInputError([FieldError("malformed", str(error), pointer="")])
     return error

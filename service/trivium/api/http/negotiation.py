@@ -1,7 +1,7 @@
 """What a request may ask of a route: media types in and out, parameters, a canonical path, headers of a fair size.
 
-The media types that a handler reads and offers are its options `consumes` and `produces`; its parameters are those of
-its signature. What it does not declare is refused before it runs.
+The media types that a handler reads and offers are its options `consumes` and `produces`; a body in one of `in_kind` is
+answered in the same. Its parameters are those of its signature. What it does not declare is refused before it runs.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def read_request_line(scope: Scope, handler: BaseRouteHandler | None) -> dict[st
                 scope["state"]["media_type"] = body  # where the caller leaves it open
         if accept is not None and (produces := opt.get("produces")) is not None:
             first = scope["state"].get("media_type", produces[0])
-            scope["state"]["media_type"] = _choose(accept, _from(first, produces))
+            offers = (first,) if first in opt.get("in_kind", ()) else _from(first, produces)
+            scope["state"]["media_type"] = _choose(accept, offers)
     return _read_parameters(scope, handler) if scope["query_string"] or _required(handler) else {}
 
 

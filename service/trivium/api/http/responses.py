@@ -15,6 +15,7 @@ Header = tuple[bytes, bytes]
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 CSV = "text/csv"
+ARROW = "application/vnd.apache.arrow.stream"
 MARKDOWN = "text/markdown"
 HTML = "text/html"
 NO_STORE: Header = (b"cache-control", b"no-store")
@@ -74,6 +75,10 @@ async def send_parts(send: Send, body: bytes, *, more: bool = False) -> None:
             )
 
 
+class CutOffError(Exception):
+    """Ends a body before it is whole, in a way that the caller notices."""
+
+
 class StreamingResponse:
     """A body that is sent as it is made.
 
@@ -115,6 +120,8 @@ class StreamingResponse:
                     return
                 await send_parts(send, part, more=True)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except CutOffError:
+            return  # the server closes the connection, because the last part was not sent
         finally:
             if left is not None:
                 left.cancel()

@@ -165,6 +165,10 @@ def _complete(document: dict[str, Any], routes: Sequence[Any]) -> dict[str, Any]
     }
 
 
+_BINARY = {"type": "string", "format": "binary", "maxLength": Settings().max_stream_bytes}
+"""A body that is no text; an example of it could not be read."""
+
+
 class _Builder:
     """Completes operations; collects the parameters and examples that they refer to.
 
@@ -195,7 +199,8 @@ class _Builder:
                 for media, text in operation.body_texts.items()
                 for name in (media.rpartition("/")[2].removeprefix("x-"),)
             }
-            whole["requestBody"] = {"required": True, "content": {JSON: content, **texts}}
+            binary = {operation.binary: {"schema": _BINARY}} if operation.binary else {}
+            whole["requestBody"] = {"required": True, "content": {JSON: content, **texts, **binary}}
         whole["responses"] = {}
         for status, response in self._responses(operation):
             if status in whole["responses"]:
@@ -235,6 +240,8 @@ class _Builder:
             cut = shortened(body, content["schema"], self._schemas)
             form = "" if media == JSON else f"_{media.rpartition('/')[2].removeprefix('x-')}"
             content["examples"] = {operation.id: self._example(f"{operation.id}_reply{form}", cut)}
+        if operation.binary:
+            described["content"][operation.binary] = {"schema": _BINARY}
         if operation.links:
             described["links"] = operation.links
         yield "200", described

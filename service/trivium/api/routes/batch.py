@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, post
 from litestar.types import ASGIApp
 
+from trivium.api.batches.arrow import IS_SERVED, answer_arrow
 from trivium.api.batches.items import FailedItem, Id, Index, ItemWriter, make_writer
 from trivium.api.batches.requests import HOW, BatchRequest, answer, example_replies
 from trivium.api.http.negotiation import chosen_media_type
-from trivium.api.http.responses import CSV, JSON, NDJSON
+from trivium.api.http.responses import ARROW, CSV, JSON, NDJSON
 from trivium.api.openapi.components import REF
 from trivium.api.openapi.examples import BATCH_EXAMPLES, BATCH_TEXTS, SUPPORT
 from trivium.api.openapi.operation import Operation, Reply, describes
@@ -132,10 +134,15 @@ RECOMMEND_BATCH = Operation(
     tag="advice",
     summary="Recommend a strategy for each of many use cases",
     description="Answers 200 with one item for each profile, in the order sent: its result, or what is wrong with it. "
-    f"An error of one item does not affect the others; the closing `summary` counts both. {HOW}",
+    f"An error of one item does not affect the others; the closing `summary` counts both. {HOW} Where the deployment "
+    "has the extra `arrow`, a body may also be an Arrow stream, with columns named like the fields of a profile. It is "
+    "answered in kind: the same record batches with six columns more, and a last one without rows, whose metadata have "
+    "the `summary`.",
     body=BatchRequest,
     body_examples=BATCH_EXAMPLES,
     body_texts=BATCH_TEXTS,
+    binary=ARROW,
+    is_binary_served=IS_SERVED,
     reply=Reply(
         "One item for each profile.",
         {JSON: BatchResult, NDJSON: str, CSV: str},
@@ -152,6 +159,10 @@ async def recommend_batch(
 ) -> ASGIApp:
     """Recommend a strategy for each of many use cases."""
     renderer = services_of(request).policies.renderer(policy)
+    headers = decision_headers(renderer.advisor)
+    if chosen_media_type(request) == ARROW:
+        strategies = renderer.advisor.policy.strategies
+        return answer_arrow(request, renderer.advisor, partial(summary_of, strategies=strategies), headers)
     recommendations = _recommendations(renderer, chosen_media_type(request), view)
     request.scope["state"]["outcomes"] = recommendations.outcomes
-    return await answer(request, recommendations, decision_headers(renderer.advisor))
+    return await answer(request, recommendations, headers)

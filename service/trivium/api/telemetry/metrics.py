@@ -139,9 +139,16 @@ class Metrics:
         if len(self._uncounted) > MOST_UNCOUNTED:
             self._spread_decisions()
 
-    def count_decisions(self, outcomes: Mapping[Outcome, int]) -> None:
-        """Count the decisions of a batch."""
+    def count_decisions(self, outcomes: Mapping[Outcome, int], codes: Mapping[str, int]) -> None:
+        """Count the decisions of a batch.
+
+        Args:
+            outcomes: how many there were of each outcome.
+            codes: rationale codes that the outcomes do not tell.
+        """
         self._uncounted.update(outcomes)
+        for code, count in codes.items():
+            self._codes.labels(code).inc(count)
         if len(self._uncounted) > MOST_UNCOUNTED:
             self._spread_decisions()
 

@@ -155,7 +155,7 @@ class TelemetryMiddleware:
             self._metrics.count_decision(advice.outcome)
             fields.update(decision_fields(advice, with_values=self._log_profiles))
         elif (outcomes := state.get("outcomes")) is not None:
-            self._metrics.count_decisions(outcomes)
+            self._metrics.count_decisions(outcomes, state.get("codes", {}))
             fields["decisions"] = outcomes.total()
         elif (impact := state.get("impact")) is not None:  # no recommendation is made, so none is counted
             fields["compared"] = impact.compared

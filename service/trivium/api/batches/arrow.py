@@ -1,0 +1,203 @@
+"""Arrow streams: record batches are scored in a few threads of their own, in pieces that do not take long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import lru_cache
+from importlib.util import find_spec
+from time import thread_time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from litestar import Request
+from litestar.types import ASGIApp
+
+from trivium.advisor import Advisor
+from trivium.api.batches.items import item_error
+from trivium.api.batches.runner import as_input
+from trivium.api.http.body import BodyStream
+from trivium.api.http.problems import ProblemError, to_problem
+from trivium.api.http.responses import ARROW, CutOffError, Header, StreamingResponse
+from trivium.api.services import services_of, stream_request
+from trivium.errors import InvalidInputError
+from trivium.portfolio.arrow_messages import DICTIONARY, SCHEMA, Message, Messages
+from trivium.portfolio.streams import StreamError
+from trivium.recommendation import encode
+from trivium.rendering import Outcome, shared_outcome
+
+
+if TYPE_CHECKING:  # it needs the extra, and takes a while to import
+    from trivium.portfolio.arrow_stream import ArrowStream
+
+T = TypeVar("T")
+
+THREADS = 2
+"""Threads that work for all Arrow streams together."""
+
+PIECE_SECONDS = 0.03
+"""How long a thread should work on a piece; then it is looked whether the caller has left."""
+
+FEWEST_ROWS, FIRST_ROWS, MOST_ROWS = 8, 64, 1 << 16
+"""Rows of a piece; rows that are wrong take a hundred times as long as others."""
+
+IS_SERVED = find_spec("pyarrow") is not None and find_spec("numpy") is not None
+"""Whether the extra `arrow` is installed."""
+
+_POOL = ThreadPoolExecutor(THREADS, thread_name_prefix="arrow")
+
+
+def answer_arrow(
+    request: Request[Any, Any, Any],
+    advisor: Advisor,
+    summarize: Callable[[Counter[Outcome], int], Any],
+    headers: Sequence[Header],
+) -> ASGIApp:
+    """Return the response to an Arrow stream, which is sent as it is made.
+
+    Args:
+        request: its body is the stream.
+        advisor: recommends.
+        summarize: returns what there is to say of all rows, given the outcomes and how many rows were wrong.
+        headers: further headers, names in lower case.
+
+    Raises:
+        ProblemError: `busy`, or the body is too large.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(services_of(request).streams.slot())
+        stream = stream_request(request)
+        stack.callback(stream.close)
+        batch = _ArrowBatch(stream, advisor, summarize, request.scope["state"])
+        return StreamingResponse(batch.parts(), ARROW, headers, stack.pop_all().close, lambda: stream.left)
+
+
+class _ArrowBatch:
+    """Scores one stream.
+
+    Args:
+        stream: the body.
+        advisor: recommends.
+        summarize: returns what there is to say of all rows.
+        state: the state of the request, where decisions and a problem are noted for the log and the metrics.
+    """
+
+    def __init__(
+        self,
+        stream: BodyStream,
+        advisor: Advisor,
+        summarize: Callable[[Counter[Outcome], int], Any],
+        state: dict[str, Any],
+    ) -> None:
+        self._stream = stream
+        self._advisor = advisor
+        self._summarize = summarize
+        self._state = state
+        self._outcomes: Counter[Outcome] = Counter()
+        self._rows = FIRST_ROWS
+        state["outcomes"] = self._outcomes
+
+    async def parts(self) -> AsyncGenerator[bytes]:
+        """Yield the response in parts: one for each record batch.
+
+        What makes the rest of a stream unreadable is raised while nothing is sent. Afterwards it is told in the
+        metadata of a last batch without rows, and the response is cut off, because a reader would take its end for
+        that of the stream.
+        """
+        scored = await _run(_begin, self._advisor)
+        self._state["codes"] = scored.codes
+        is_sent = False
+        messages = self._messages()
+        try:
+            async for message in messages:
+                for part in _taken(await self._answer(scored, message)):
+                    yield part
+                    is_sent = True
+            for part in scored.close("summary", encode(self._summarize(self._outcomes, scored.failed))):
+                yield part
+        except (StreamError, ProblemError, InvalidInputError) as error:
+            problem = to_problem(as_input(error))
+            if not is_sent:
+                raise problem from None
+            self._state["problem"] = problem.kind.code
+            for part in scored.close("error", encode(item_error(problem))):
+                yield part
+            raise CutOffError from None
+        finally:
+            await messages.aclose()
+
+    async def _messages(self) -> AsyncGenerator[Message]:
+        messages = Messages()
+        arriving = self._stream.parts()
+        try:
+            async for part in arriving:
+                for message in messages.feed(part):
+                    yield message
+                    if self._stream.left:
+                        return
+            messages.end()
+        finally:
+            await arriving.aclose()
+
+    async def _answer(self, scored: ArrowStream, message: Message) -> list[bytes]:
+        """Return what a message adds to the response; nothing where the caller has left."""
+        if message.kind == SCHEMA:
+            await _run(scored.begin, message)
+            return []
+        if message.kind == DICTIONARY:
+            scored.keep(message)
+            return []
+        batch = await _run(scored.read, message)
+        added = []
+        start = 0
+        while start < batch.num_rows:
+            if self._stream.left:
+                return []
+            rows = batch.slice(start, self._rows)
+            start += rows.num_rows
+            columns, seconds = await _run(_timed, scored, rows)
+            added.append(columns)
+            self._rows = _rows_after(rows.num_rows, seconds)
+            self._note(scored)
+        return await _run(scored.write, batch, added)
+
+    def _note(self, scored: ArrowStream) -> None:
+        for (strategy, status), count in scored.decided.items():
+            self._outcomes[shared_outcome(strategy, status, (), self._advisor.reference)] = count
+
+
+def _taken(parts: list[bytes]) -> Iterator[bytes]:
+    """Yield parts, and keep none of them."""
+    parts.reverse()
+    while parts:
+        yield parts.pop()
+
+
+async def _run(work: Callable[..., T], *arguments: Any) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_POOL, work, *arguments)
+
+
+def _begin(advisor: Advisor) -> ArrowStream:
+    from trivium.portfolio.arrow_stream import ArrowStream  # noqa: PLC0415 - an extra
+
+    return ArrowStream(_scorer(advisor))
+
+
+@lru_cache(maxsize=8)
+def _scorer(advisor: Advisor) -> Any:
+    from trivium.portfolio.arrow import Scorer  # noqa: PLC0415 - an extra
+
+    return Scorer(advisor)
+
+
+def _timed(scored: ArrowStream, rows: Any) -> tuple[list[Any], float]:
+    started = thread_time()
+    return scored.score(rows), thread_time() - started
+
+
+def _rows_after(rows: int, seconds: float) -> int:
+    """Return how many rows the next piece should have, given how long the last one took."""
+    factor = min(max(PIECE_SECONDS / max(seconds, 1e-6), 0.25), 4)
+    return min(max(int(rows * factor), FEWEST_ROWS), MOST_ROWS)
