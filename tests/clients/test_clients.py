@@ -154,8 +154,9 @@ def test_openapi_python_client(contract: Path, url: str, expected: dict[str, Any
     done = completed(tmp_path, toolbox.path("openapi-python-client"), "generate", *options)
     printed = done.stdout + done.stderr
     # It knows no YAML, and leaves out that response of the contract itself; and no batches but those in JSON.
-    unknown = re.findall(r"Unsupported content.type ([\w/-]+)", printed)
-    assert sorted(unknown) == ["application/x-ndjson", "application/yaml", "text/csv"]
+    unknown = re.findall(r"Unsupported content.type ([\w/.-]+)", printed)
+    arrow, lines, table = "application/vnd.apache.arrow.stream", "application/x-ndjson", "text/csv"
+    assert sorted(unknown) == [arrow, lines, lines, "application/yaml", table, table]
     assert printed.count("WARNING parsing") == len(unknown)
     shutil.copy(HERE / "python" / "program.py", tmp_path)
     run(tmp_path, MYPY, "--strict", "program.py", "generated")

@@ -137,7 +137,7 @@ def examples() -> Iterator[Any]:
         bodies = {"body": operation["requestBody"]} if name in WITH_A_BODY else {}
         for status, body in (bodies | operation["responses"]).items():
             for content in resolved(body).get("content", {}).values():
-                if content["schema"].get("format") == "binary":  # an example could not be read
+                if "contentMediaType" in content["schema"]:  # an example could not be read
                     continue
                 assert content["examples"], f"{name} {status} has no example"
                 for key, example in content["examples"].items():

@@ -165,8 +165,9 @@ def _complete(document: dict[str, Any], routes: Sequence[Any]) -> dict[str, Any]
     }
 
 
-_BINARY = {"type": "string", "format": "binary", "maxLength": Settings().max_stream_bytes}
-"""A body that is no text; an example of it could not be read."""
+def _binary(media_type: str) -> dict[str, Any]:
+    """Return the schema of a body that is no text: `format: binary` is of OpenAPI 3.0, and orval trips on it."""
+    return {"type": "string", "contentMediaType": media_type, "maxLength": Settings().max_stream_bytes}
 
 
 class _Builder:
@@ -199,7 +200,7 @@ class _Builder:
                 for media, text in operation.body_texts.items()
                 for name in (media.rpartition("/")[2].removeprefix("x-"),)
             }
-            binary = {operation.binary: {"schema": _BINARY}} if operation.binary else {}
+            binary = {operation.binary: {"schema": _binary(operation.binary)}} if operation.binary else {}
             whole["requestBody"] = {"required": True, "content": {JSON: content, **texts, **binary}}
         whole["responses"] = {}
         for status, response in self._responses(operation):
@@ -241,7 +242,7 @@ class _Builder:
             form = "" if media == JSON else f"_{media.rpartition('/')[2].removeprefix('x-')}"
             content["examples"] = {operation.id: self._example(f"{operation.id}_reply{form}", cut)}
         if operation.binary:
-            described["content"][operation.binary] = {"schema": _BINARY}
+            described["content"][operation.binary] = {"schema": _binary(operation.binary)}
         if operation.links:
             described["links"] = operation.links
         yield "200", described
