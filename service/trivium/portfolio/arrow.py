@@ -23,6 +23,7 @@ from trivium.portfolio.reasons import Explained, Rationale, listed, sufficient_r
 from trivium.portfolio.rows import DEFAULT_COLUMNS
 from trivium.portfolio.sorting import Ragged
 from trivium.profile import Profile
+from trivium.recommendation import Recommendation
 from trivium.rendering import Renderer
 from trivium.wording import Wording
 
@@ -51,19 +52,26 @@ class Scorer:
         advisor: the policy, as the advisor by it or as a renderer.
         columns: names of the columns to add, in their order.
 
+    Attributes:
+        advisor: recommends by the policy.
+        columns: as given.
+        reader: reads profiles.
+        kernel: the policy as arrays.
+
     Raises:
         InvalidInputError: a name is not that of a column, or is given twice.
     """
 
     def __init__(self, advisor: Advisor | Renderer, columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
-        self._advisor = advisor.advisor if isinstance(advisor, Renderer) else advisor
-        self._columns = tuple(columns)
-        self._reader = ProfileReader(self._advisor)
-        self._engine = _Engine(self._advisor)
+        self.advisor = advisor.advisor if isinstance(advisor, Renderer) else advisor
+        self.columns = tuple(columns)
+        self.reader = ProfileReader(self.advisor)
+        self._engine = _Engine(self.advisor)
+        self.kernel = self._engine.kernel
         offered = _offered(self._engine)
-        if errors := list(_wrong(self._columns, offered)):
+        if errors := list(_wrong(self.columns, offered)):
             raise InvalidInputError(errors)
-        self._outputs = [offered[name] for name in self._columns]
+        self._outputs = [offered[name] for name in self.columns]
 
     def schema(self, schema: Any) -> Any:
         """Return the schema of scored batches: the columns that are there, then those that are added.
@@ -75,11 +83,11 @@ class Scorer:
             InvalidInputError: no column is a field of a profile, a field is there twice, or a column to add is there.
         """
         profile_columns(schema)
-        if there := [name for name in self._columns if name in schema.names]:
+        if there := [name for name in self.columns if name in schema.names]:
             detail = "the answers have a column of this name too; rename it, or name other columns to add"
             raise InvalidInputError([FieldError("malformed", detail, pointer=f"/{name}") for name in there])
-        for name, output in zip(self._columns, self._outputs, strict=True):
-            schema = schema.append(pa.field(name, output.type))
+        for field in self.fields():
+            schema = schema.append(field)
         return schema
 
     def score(self, batch: Any) -> Any:
@@ -97,10 +105,29 @@ class Scorer:
         ]
         return pa.RecordBatch.from_arrays([*batch.columns, *added], schema=schema)
 
-    def _answer(self, batch: Any) -> list[Any]:
-        profiles = self._reader.read(batch)
-        answers = _Answers(self._engine, self._reader, batch, profiles)
+    def answer(self, batch: Any, profiles: Profiles) -> Answers:
+        """Return what there is to say of rows that have been read.
+
+        Args:
+            batch: the rows, at most `CHUNK`.
+            profiles: their codes and faults, as the reader gives them.
+        """
+        return Answers(self._engine, self.reader, batch, profiles)
+
+    def added(self, answers: Answers) -> list[Any]:
+        """Return the columns to add to rows, in their order."""
         return [output.make(answers) for output in self._outputs]
+
+    def fields(self, prefix: str = "") -> list[Any]:
+        """Return the `pyarrow.Field`s of the columns to add.
+
+        Args:
+            prefix: what their names begin with.
+        """
+        return [pa.field(prefix + name, one.type) for name, one in zip(self.columns, self._outputs, strict=True)]
+
+    def _answer(self, batch: Any) -> list[Any]:
+        return self.added(self.answer(batch, self.reader.read(batch)))
 
 
 class _Engine:
@@ -149,7 +176,7 @@ class _Changes(NamedTuple):
     risk: dict[str, Any] | None
 
 
-class _Answers:
+class Answers:
     """What is asked of some rows, worked out once."""
 
     def __init__(self, engine: _Engine, reader: ProfileReader, batch: Any, profiles: Profiles) -> None:
@@ -163,26 +190,37 @@ class _Answers:
 
     @cached_property
     def decided(self) -> Decided:
+        """What the kernel says of every row."""
         return self.engine.kernel.decide(self.codes)
 
     @cached_property
+    def first(self) -> Column:
+        """The position of the first open question; the number of inputs where nothing is open."""
+        return self.engine.first_question(self.codes, self.decided)
+
+    @cached_property
     def unknown(self) -> Column:
+        """The set of inputs that are unknown."""
         return unknown_inputs(self.engine.kernel, self.codes)
 
     @cached_property
     def reason(self) -> Column:
+        """The set of inputs that alone settle the answer."""
         return sufficient_reasons(self.engine.kernel, self.codes, self.decided)
 
     @cached_property
     def explained(self) -> Explained:
+        """The rationale codes, and the inputs that support a lever."""
         return self.engine.rationale.explain(self.decided, self.reason, self.unknown)
 
     @cached_property
     def because(self) -> Ragged:
+        """The inputs of `reason`, listed."""
         return listed(self.reason, self.unknown, self.explained.supporting, len(self.codes))
 
     @cached_property
     def changes(self) -> list[_Changes]:
+        """What would change the answer of every row."""
         return list(map(self.engine.changes, zip(*[column.tolist() for column in self.codes], strict=True)))
 
     @cached_property
@@ -195,7 +233,14 @@ class _Answers:
         return found
 
     @cached_property
+    def told(self) -> list[tuple[str | None, str | None]]:
+        """The summary and the first step of every row."""
+        recommend = self.engine.advisor.recommend
+        return [(None, None) if profile is None else _told(recommend(profile)) for profile in self.profiles]
+
+    @cached_property
     def economics(self) -> list[Economics | None]:
+        """The money of every row; None where it gives no costs, or the policy reads none."""
         return [None if profile is None else self.engine.advisor.assess(profile) for profile in self.profiles]
 
 
@@ -203,14 +248,14 @@ class _Output(NamedTuple):
     """A column to add: its type, and what makes it."""
 
     type: Any
-    make: Callable[[_Answers], Any]
+    make: Callable[[Answers], Any]
 
 
-def _words(words: Sequence[str], of: Callable[[_Answers], tuple[Column, Column | None]]) -> _Output:
+def _words(words: Sequence[str], of: Callable[[Answers], tuple[Column, Column | None]]) -> _Output:
     """Return a column of a few words: their numbers per row, and where there is none."""
     dictionary, kind = pa.array(words, pa.string()), _index(words)
 
-    def make(answers: _Answers) -> Any:
+    def make(answers: Answers) -> Any:
         numbers, missing = of(answers)
         if answers.faulty is not None:
             missing = answers.faulty if missing is None else missing | answers.faulty
@@ -221,11 +266,11 @@ def _words(words: Sequence[str], of: Callable[[_Answers], tuple[Column, Column |
     return _Output(pa.dictionary(pa.from_numpy_dtype(kind), pa.string()), make)
 
 
-def _lists(words: Sequence[str], of: Callable[[_Answers], Ragged]) -> _Output:
+def _lists(words: Sequence[str], of: Callable[[Answers], Ragged]) -> _Output:
     """Return a column of lists of a few words."""
     dictionary, kind = pa.array(words, pa.string()), _index(words)
 
-    def make(answers: _Answers) -> Any:
+    def make(answers: Answers) -> Any:
         counts, values = of(answers)
         offsets = np.zeros(len(counts) + 1, np.int32)
         np.cumsum(counts, out=offsets[1:])
@@ -257,9 +302,8 @@ def _offered(engine: _Engine) -> dict[str, _Output]:
     questions = [field.spec.derived_from or field.name for field in policy.inputs]
     several = engine.kernel.several
 
-    def first_question(answers: _Answers) -> tuple[Column, Column]:
-        first = engine.first_question(answers.codes, answers.decided)
-        return first, first == len(questions)
+    def first_question(answers: Answers) -> tuple[Column, Column]:
+        return answers.first, answers.first == len(questions)
 
     return {
         "strategy": _words(policy.strategies, lambda answers: (answers.decided.strategy, None)),
@@ -274,15 +318,17 @@ def _offered(engine: _Engine) -> dict[str, _Output]:
         "nearest_path": _each(FLIP, lambda answers: (one.path for one in answers.changes)),
         "nearest_risk": _each(FLIP, lambda answers: (one.risk for one in answers.changes)),
         "decision_id": _each(pa.string(), _decision_ids),
+        "summary": _each(pa.string(), lambda answers: (summary for summary, _ in answers.told)),
+        "next_step": _each(pa.string(), lambda answers: (step for _, step in answers.told)),
         "payback": _each(pa.string(), lambda answers: (one and one.payback for one in answers.economics)),
         **{name: _figure(name) for name in FIGURES},
     }
 
 
-def _each(kind: Any, of: Callable[[_Answers], Iterable[Any]]) -> _Output:
+def _each(kind: Any, of: Callable[[Answers], Iterable[Any]]) -> _Output:
     """Return a column whose values are made one by one."""
 
-    def make(answers: _Answers) -> Any:
+    def make(answers: Answers) -> Any:
         values = list(of(answers))
         for row in answers.faults:
             values[row] = None
@@ -294,7 +340,7 @@ def _each(kind: Any, of: Callable[[_Answers], Iterable[Any]]) -> _Output:
 def _figure(name: str) -> _Output:
     """Return a column of a figure of the economics, as doubles."""
 
-    def values(answers: _Answers) -> Iterable[float | None]:
+    def values(answers: Answers) -> Iterable[float | None]:
         for one in answers.economics:
             figure = None if one is None else getattr(one, name)
             yield None if figure is None else float(figure)
@@ -302,12 +348,16 @@ def _figure(name: str) -> _Output:
     return _each(pa.float64(), values)
 
 
-def _decision_ids(answers: _Answers) -> Iterable[str | None]:
+def _decision_ids(answers: Answers) -> Iterable[str | None]:
     identify = answers.engine.advisor.identify
     return (None if profile is None else identify(profile) for profile in answers.profiles)
 
 
-def _errors(answers: _Answers) -> Any:
+def _told(made: Recommendation) -> tuple[str, str | None]:
+    return made.summary, made.steps[0].action if made.steps else None
+
+
+def _errors(answers: Answers) -> Any:
     if not answers.faults:
         return pa.nulls(answers.count, pa.string())
     texts: list[str | None] = [None] * answers.count
@@ -316,7 +366,7 @@ def _errors(answers: _Answers) -> Any:
     return pa.array(texts, pa.string())
 
 
-def _reachable(answers: _Answers) -> Ragged:
+def _reachable(answers: Answers) -> Ragged:
     kernel = answers.engine.kernel
     counts = np.array([mask.bit_count() for mask in kernel.masks], np.int32)
     begins = np.cumsum(counts) - counts

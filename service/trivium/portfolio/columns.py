@@ -120,6 +120,7 @@ class Columns:
     Attributes:
         targets: column to the field that it fills, in the order of the columns.
         others: the columns that fill none.
+        decimal: as given.
 
     Raises:
         ColumnsError: there are too many columns or none that is known, a name is misspelt, or the mapping is wrong.
@@ -134,7 +135,7 @@ class Columns:
         problems = []
         self.targets: dict[str, Target] = {}
         self.others: list[str] = []
-        self._decimal = decimal
+        self.decimal = decimal
         for name in names:
             target = mapped[name] if name in mapped else _BY_KEY.get(_key(name))
             if target is not None:
@@ -177,7 +178,7 @@ class Columns:
             if (cell := cells.get(column)) is None:
                 continue
             try:
-                value = read_cell(cell, target, self._decimal)
+                value = read_cell(cell, target, self.decimal)
             except ValueError as error:
                 code = "unknown_value" if target.kind == "choice" else "wrong_type"
                 bad.append(BadCell(column, shown(cell), str(error), code, _pointer(target)))

@@ -234,13 +234,41 @@ def _read_excel(file: IO[bytes], name: str) -> Table:
     return read_excel(file, name)
 
 
+def _read_parquet(file: IO[bytes], name: str) -> Table:
+    return _read_arrow(file, name, "parquet")
+
+
+def _read_feather(file: IO[bytes], name: str) -> Table:
+    return _read_arrow(file, name, "feather")
+
+
+def _read_arrow(file: IO[bytes], name: str, kind: str) -> Table:
+    try:
+        from trivium.portfolio.arrow_input import read_rows  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise _without_arrow(error, f"{name}: ") from None
+    return read_rows(file, name, kind)
+
+
+def _without_arrow(error: ModuleNotFoundError, where: str = "") -> Exception:
+    """Return what to raise where a module is missing."""
+    if error.name not in {"numpy", "pyarrow"}:
+        return error
+    return FileError(f"{where}Parquet and Feather files need the extra `arrow`: pip install 'trivium[arrow]'")
+
+
 READERS: dict[str, Reader] = {
     "csv": _read_csv,
     "tsv": _read_tsv,
     "ndjson": _read_ndjson,
     "json": _read_json,
     "xlsx": _read_excel,
+    "parquet": _read_parquet,
+    "feather": _read_feather,
 }
+
+COLUMNAR = frozenset({"parquet", "feather"})
+"""Formats that are read and written as record batches, by `columnar`."""
 
 
 # Writing
@@ -337,7 +365,7 @@ def guarded(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) and not _PLAIN_NUMBER.fullmatch(text) else text
 
 
-WRITERS = ("csv", "tsv", "ndjson", "json", "xlsx")
+WRITERS = ("csv", "tsv", "ndjson", "json", "xlsx", "parquet", "feather")
 RESUMABLE = frozenset({"csv", "tsv", "ndjson"})
 """Formats that a stopped run can go on with."""
 
@@ -366,6 +394,10 @@ _FORMATS = {
     ".jsonl": "ndjson",
     ".json": "json",
     ".xlsx": "xlsx",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".feather": "feather",
+    ".arrow": "feather",
 }
 
 
@@ -387,6 +419,10 @@ def sniffed(start: bytes) -> str:
     """Return the format of a stream by how it begins: JSON begins with a bracket, and no table does."""
     if start.startswith(b"PK\x03\x04"):
         return "xlsx"
+    if start.startswith(b"PAR1"):
+        return "parquet"
+    if start.startswith(b"ARROW1"):
+        return "feather"
     text = start.removeprefix(codecs.BOM_UTF8).lstrip()
     return "ndjson" if text.startswith(b"{") else "json" if text.startswith(b"[") else "csv"
 

@@ -7,17 +7,16 @@ run that was stopped can go on from there.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol, Self, TextIO, TypeAlias
+from typing import IO, Any, NamedTuple, Protocol, Self, TypeAlias
 
 import msgspec
 
 from trivium.advisor import Advisor
 from trivium.portfolio.columns import BadCell, Columns, ColumnsError, DecimalMark
 from trivium.portfolio.files import READERS, RESUMABLE, FileError, Row, as_text, make_writer, sync
+from trivium.portfolio.parts import Part
 from trivium.portfolio.ranking import Ranking
 from trivium.portfolio.rows import Scored
 from trivium.portfolio.summary import Summary
@@ -316,8 +315,8 @@ class _Written:
             else:
                 self._checkpoint.unlink(missing_ok=True)
         resumed = self.state is not state
-        self._scored = _Part(outputs.path, self.state.written)
-        self._rejected = _Part(outputs.rejects, self.state.rejected)
+        self._scored = Part(outputs.path, self.state.written)
+        self._rejected = Part(outputs.rejects, self.state.rejected)
         text = self._scored.text or outputs.stream
         try:
             self._write = make_writer(outputs.kind, text, names, resumed=resumed) if text else None
@@ -369,56 +368,6 @@ class _Written:
     def _close(self, *, remove: bool) -> None:
         for part in (self._scored, self._rejected):
             part.close(remove=remove)
-
-
-class _Part:
-    """A file that is written under a temporary name until it is whole.
-
-    Args:
-        path: where it will be; None for no file at all.
-        size: how much of an earlier part of it is good.
-    """
-
-    def __init__(self, path: Path | None, size: int) -> None:
-        self._path = path
-        self.text: TextIO | None = None
-        if path is None:
-            return
-        self._part = path.with_name(f".{path.name}.part")
-        if size and (not self._part.exists() or self._part.stat().st_size < size):
-            raise FileError(
-                f"{self._part}: it is not as it was left, so the run cannot be resumed; start anew without --resume"
-            )
-        self._file = self._part.open("r+b" if size else "wb")
-        self._file.truncate(size)
-        self._file.seek(size)
-        self.text = io.TextIOWrapper(self._file, encoding="utf-8", newline="")
-
-    def saved(self) -> int:
-        """Have all of it reach the disk, and return its size."""
-        if self.text is None:
-            return 0
-        self.text.flush()
-        sync(self._file)
-        return self._file.tell()
-
-    def publish(self, *, keep: bool) -> None:
-        """Give the file its name; or remove it, and one of that name."""
-        if self._path is None:
-            return
-        self.saved()
-        if keep:
-            self._part.replace(self._path)
-        else:
-            self._path.unlink(missing_ok=True)
-            self._part.unlink()
-
-    def close(self, *, remove: bool) -> None:
-        if self.text is not None:
-            with suppress(OSError):  # what cannot be written any more was reported already
-                self.text.close()
-            if remove:
-                self._part.unlink(missing_ok=True)
 
 
 def _read_state(path: Path, run: str) -> State:

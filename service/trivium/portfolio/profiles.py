@@ -62,6 +62,18 @@ class ProfileReader:
         Raises:
             InvalidInputError: as of `profile_columns`.
         """
+        codes, faults = self.codes(batch)
+        return Profiles(codes, _told(batch, faults))
+
+    def codes(self, batch: Any) -> tuple[list[Column], dict[str, Column]]:
+        """Read the profile columns of a record batch, and leave open what is wrong with rows.
+
+        Returns:
+            Per input of the policy the code of every row; and by field, which rows have a fault in it, where any has.
+
+        Raises:
+            InvalidInputError: as of `profile_columns`.
+        """
         read, faults = {}, {}
         columns = profile_columns(batch.schema)
         for name, column in columns.items():
@@ -76,7 +88,7 @@ class ProfileReader:
             if len(self._paybacks):
                 read[PAYBACK] = self._payback(batch, stated, faults)
         codes = [read[name] if name in read else np.full(batch.num_rows, code, np.uint8) for name, code in self._inputs]
-        return Profiles(codes, _told(batch, faults))
+        return codes, faults
 
     def profiles(self, batch: Any, rows: Column) -> Iterator[Profile]:
         """Yield the profiles of some rows, without their `id`, as the row path reads them.

@@ -29,6 +29,15 @@ DEFAULT_COLUMNS = ("strategy", "status", "codes", "first_question", "policy_vers
 """The columns that are added unless others are named, to files and frames alike."""
 
 
+WAITING = frozenset({"later", "blocked"})
+"""Verdicts on a lever that something is in the way of."""
+
+
+def is_blocker(effect: str) -> bool:
+    """Say whether a reason of this effect is in the way of its lever."""
+    return effect in {"opposes", "blocks"}
+
+
 class OutputError(TriviumError):
     """A column was asked for that there is not; the text names the nearest."""
 
@@ -120,7 +129,7 @@ class RowScorer:
     def _explain(self, inputs: tuple[Any, ...]) -> CellAnswer:
         answer = _Cell(self.advisor, inputs)
         explained = answer.explained
-        waiting = {name for name, verdict in explained.verdicts.items() if verdict in {"later", "blocked"}}
+        waiting = {name for name, verdict in explained.verdicts.items() if verdict in WAITING}
         return CellAnswer(
             explained.strategy,
             explained.status,
@@ -128,7 +137,7 @@ class RowScorer:
             tuple(
                 Blocker(reason.lever, reason.code, reason.message)
                 for reason in explained.reasons
-                if reason.lever in waiting and reason.effect in {"opposes", "blocks"}
+                if reason.lever in waiting and is_blocker(reason.effect)
             ),
             {name: _OF_CELL[name](answer) for name in self._of_cell},
         )

@@ -77,6 +77,20 @@ class Summary(msgspec.Struct):
             asked.projects += 1
             asked.settles += any(answer.settles for answer in question.answers)
 
+    def merge(self, other: Summary) -> None:
+        """Add the counts of another part of the same portfolio, by the same policy."""
+        self.projects += other.projects
+        self.rejected += other.rejected
+        for mine, counts in ((self.strategies, other.strategies), (self.settled_by, other.settled_by)):
+            for name, count in counts.items():
+                mine[name] = mine.get(name, 0) + count
+        for key, block in other.blocks.items():
+            self.blocks.setdefault(key, Block(block.lever, block.code, block.says)).projects += block.projects
+        for name, asked in other.questions.items():
+            own = self.questions.setdefault(name, Asked(asked.input, asked.question))
+            own.projects += asked.projects
+            own.settles += asked.settles
+
     def most_blocking(self) -> list[Block]:
         """Return what is in the way, most projects first."""
         return sorted(self.blocks.values(), key=lambda block: (-block.projects, block.code, block.says))
