@@ -16,11 +16,10 @@ from trivium.portfolio.files import (
     READERS,
     FileError,
     Row,
-    found_files,
     guarded,
     make_writer,
-    sniffed,
 )
+from trivium.portfolio.paths import found_files, sniffed
 
 
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)

@@ -1,4 +1,4 @@
-"""`trivium score`: a portfolio from files, row by row."""
+"""`trivium score`: a portfolio from files."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from trivium.cli.recommend import policy_option
 from trivium.cli.tables import table
 from trivium.errors import TriviumError
 from trivium.policy import Policy
-from trivium.portfolio.files import READERS, WRITERS, FileError, format_of, found_files, sniffed, write_text
+from trivium.portfolio.files import COLUMNAR, READERS, RESUMABLE, WRITERS, FileError, write_text
 from trivium.portfolio.job import Job, Outputs, Source, State, source_of, understood
+from trivium.portfolio.paths import format_of, found_files, sniffed
 from trivium.portfolio.report import Report, report_of
 from trivium.portfolio.report_formats import html, markdown
 from trivium.portfolio.rows import DEFAULT_COLUMNS, RowScorer
@@ -52,11 +53,12 @@ def score(
 ) -> None:
     """Recommend a strategy for each row of a portfolio.
 
-    IN... are CSV, TSV, NDJSON, JSON or Excel files, patterns, or directories of such files; - reads standard input.
-    Columns are matched to the fields of a profile whatever their case and spaces; others are kept as they are. A row
-    that is wrong is kept too, with its error.
+    IN... are CSV, TSV, NDJSON, JSON, Excel, Parquet or Feather files, patterns, or directories of such files; - reads
+    standard input. Columns are matched to the fields of a profile whatever their case and spaces; others are kept as
+    they are. A row that is wrong is kept too, with its error.
     """
     advisor = Advisor(find_served(selector))
+    outputs = Outputs()
     chosen = DEFAULT_COLUMNS if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
     try:
         with open_sources(given) as sources:
@@ -65,14 +67,22 @@ def score(
                 _show_columns(job, as_json=as_json)
                 return
             outputs = make_outputs(sources, given)
+            if resume:
+                outputs.check_resume()
+            wants_report = bool(given.report or given.markdown)
             with show_progress(sum(source.size for source in sources)) as progress:
-                state = job.run(outputs, resume=resume, progress=progress)
-            if given.report or given.markdown:
+                if job.is_columnar(outputs):
+                    from trivium.portfolio import columnar  # noqa: PLC0415 - an extra, which the inputs have needed
+
+                    state = columnar.run(job, outputs, ranked=wants_report, progress=progress)
+                else:
+                    state = job.run(outputs, resume=resume, progress=progress)
+            if wants_report:
                 write_reports(given, report_of(advisor, state.summary, state.ranking))
     except TriviumError as error:
         raise Failure(f"Error: {error}", INVALID_INPUT) from None
     except KeyboardInterrupt:
-        hint = "; --resume goes on from here" if given.output not in {None, STANDARD} else ""
+        hint = "; --resume goes on from here" if outputs.path is not None and outputs.kind in RESUMABLE else ""
         raise Failure(f"Stopped{hint}", FOUND_PROBLEMS) from None
     _sum_up(state, outputs, advisor.policy, as_json=as_json)
     if fail_on is not None and state.summary.rejected:
@@ -109,7 +119,9 @@ def make_outputs(sources: list[Source], given: Given) -> Outputs:
     rejected = Path(given.rejects) if given.rejects is not None else None
     output = given.output
     if output == STANDARD or output is None:
-        kind = given.output_format or (sources[0].kind if sources[0].kind != "xlsx" else "csv")
+        kind = given.output_format or sources[0].kind
+        if output == STANDARD and given.output_format is None and kind in {"xlsx", *COLUMNAR}:
+            kind = "csv"
         stream = click.open_file("-", "w", encoding="utf-8") if output == STANDARD else None
         made = Outputs(None, kind, rejected, stream)
     else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import IO, Any, NamedTuple
 from uuid import UUID
 
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from trivium.portfolio.buffers import raw, valid
 from trivium.portfolio.files import MOST_LINE, FileError, Row, Table
+from trivium.portfolio.ipc_messages import count_rows
 from trivium.portfolio.lookup import Column
 from trivium.portfolio.parquet_pages import MOST_BATCH, read_chunk, width
 from trivium.portfolio.profiles import plain_value
@@ -35,7 +36,9 @@ MOST_PIECE = 32 << 20
 
 _BUFFER = 1 << 20
 _INDEX = 4  # bytes of an index into a dictionary
+_LARGE = 1 << 22  # bytes of a dictionary that would take too long to look through for every batch
 _FEW_ROWS = 1 << 13
+_MAGIC = 8  # bytes before the first message of a file
 
 
 class Piece(NamedTuple):
@@ -76,6 +79,7 @@ class BatchFile:
             raise FileError(f"{name}: the file is empty")
         self.rows: int | None = None
         self.groups = 0
+        self._is_file = False
         with _reading(name, kind):
             if kind == "parquet":
                 opened = pq.ParquetFile(pa.OSFile(file.name))
@@ -83,7 +87,11 @@ class BatchFile:
                 self.rows, self.groups = self._metadata.num_rows, self._metadata.num_row_groups
                 stored = opened.schema_arrow
             else:
-                stored = self._open_feather().schema
+                file.seek(0)
+                self._is_file = file.read(6) == b"ARROW1"
+                if self._is_file:  # which is whole only with its end
+                    pa.ipc.open_file(pa.memory_map(file.name))
+                stored = pa.ipc.open_stream(self._stream()).schema
         self._names = frozenset(stored.names)
         self.schema = pa.schema([one for field in stored for one in _plain_fields(field)], stored.metadata)
         file.seek(0)
@@ -112,8 +120,8 @@ class BatchFile:
             columns = [row_group.column(at) for at in range(row_group.num_columns)]
             chunks = [read_chunk(self._file, column, self.name) for column in columns]
             spread = [at for at, chunk in enumerate(chunks) if chunk.dictionary and self._is_flat_text(at)]
-            indexed = [at for at in spread if chunks[at].indexed]
-            longest = self._longest(group, [at for at in spread if not chunks[at].indexed])
+            indexed = [at for at in spread if chunks[at].indexed and chunks[at].dictionary <= _LARGE]
+            longest = self._longest(group, [at for at in spread if at not in indexed])
             longest |= dict.fromkeys(indexed, _INDEX)
             taken = sum(
                 width(column, chunk, row_group.num_rows, longest.get(at), schema.column(at).length)
@@ -147,26 +155,24 @@ class BatchFile:
         found = {}
         for at in columns:  # after one row, what is read of a dictionary is that of its page
             path = self._metadata.schema.column(at).path
-            batch = next(self._open_parquet([at]).iter_batches(1, row_groups=[group], columns=[path]))
-            array = batch.column(0)
-            array = array if pa.types.is_dictionary(array.type) else array.field(0)
-            found[at] = pc.max(pc.binary_length(array.dictionary)).as_py() or 0
+            batches = self._open_parquet([at]).iter_batches(1, row_groups=[group], columns=[path])
+            for batch in islice(batches, 1):
+                array = batch.column(0)
+                array = array if pa.types.is_dictionary(array.type) else array.field(0)
+                found[at] = pc.max(pc.binary_length(array.dictionary)).as_py() or 0
         return found
 
-    def _open_feather(self) -> Any:
-        """Open an Arrow file, or a stream in a file."""
+    def _stream(self) -> Any:
+        """Return the stream of messages that an Arrow file is, or has within."""
         source = pa.memory_map(self._file.name)
-        self._file.seek(0)
-        return pa.ipc.open_file(source) if self._file.read(6) == b"ARROW1" else pa.ipc.open_stream(source)
+        if self._is_file:
+            source.seek(_MAGIC)
+        return source
 
     def _feather(self) -> Iterator[tuple[int, Any]]:
+        self.rows = count_rows(self._stream(), self.name)
         before = 0
-        reader = self._open_feather()
-        if isinstance(reader, pa.RecordBatchFileReader):
-            batches: Iterator[Any] = map(reader.get_batch, range(reader.num_record_batches))
-        else:
-            batches = iter(reader)
-        for batch in batches:
+        for batch in pa.ipc.open_stream(self._stream()):
             for start in range(0, batch.num_rows, ROWS):
                 yield before + start, batch.slice(start, ROWS)
             before += batch.num_rows
@@ -201,7 +207,7 @@ def _reading(name: str, kind: str) -> Iterator[None]:
     """Say which file cannot be read."""
     try:
         yield
-    except (pa.ArrowException, OSError, StopIteration) as error:
+    except (pa.ArrowException, OSError) as error:
         what = {"parquet": "Parquet", "feather": "Feather or Arrow"}[kind]
         detail = (str(error).strip().splitlines() or ["it ends too early"])[0]
         raise FileError(f"{name}: it is no {what} file, or damaged: {detail}") from None

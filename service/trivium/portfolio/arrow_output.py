@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from trivium.portfolio.files import FileError
+from trivium.portfolio.arrow import FIGURES
+from trivium.portfolio.files import FileError, as_text
 
 
-GROUP_ROWS, GROUP_BYTES = 1 << 18, 48 << 20
+GROUP_ROWS, GROUP_BYTES = 1 << 17, 48 << 20
 """Rows or bytes after which a row group of a Parquet file is written."""
 
 SAMPLE, FEW = 1 << 14, 0.1
@@ -80,28 +82,35 @@ class BatchWriter:
         self._kept, self._rows, self._bytes = [], 0, 0
         try:
             if self._writer is None:
-                indexed = _indexed(table.slice(0, SAMPLE))
-                self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd", use_dictionary=indexed)
+                self._writer = _parquet_writer(self._file, self._schema, table.slice(0, SAMPLE))
             self._writer.write_table(table, max(len(table), 1))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise FileError(f"a column cannot be written to Parquet: {error}") from None
 
 
-def _indexed(table: Any) -> list[str]:
-    """Return the columns that become smaller with a dictionary, by their paths in Parquet; ids do not."""
-    sink = io.BytesIO()
-    pq.write_table(table.slice(0, 0), sink)
-    stored = pq.read_metadata(io.BytesIO(sink.getvalue())).schema
+def _parquet_writer(file: IO[bytes], schema: Any, sample: Any) -> Any:
+    """Open a file in which a column has a dictionary where that is smaller, which ids do not, and else statistics.
+
+    Args:
+        file: takes the bytes.
+        schema: of all that is written.
+        sample: some rows of it.
+    """
     few = set()
-    for field, column in zip(table.schema, table.columns, strict=True):
+    for field, column in zip(schema, sample.columns, strict=True):
         if pa.types.is_nested(field.type) or pa.types.is_dictionary(field.type):
             few.add(field.name)
-        elif len(table):
+        elif len(sample):
             with suppress(pa.ArrowNotImplementedError):
-                if pc.count_distinct(column).as_py() <= max(FEW * len(table), 1):
+                if pc.count_distinct(column).as_py() <= max(FEW * len(sample), 1):
                     few.add(field.name)
+    empty = io.BytesIO()
+    pq.write_table(schema.empty_table(), empty)
+    stored = pq.read_metadata(empty).schema
     paths = [stored.column(at).path for at in range(len(stored))]
-    return [path for path in paths if path in few or any(path.startswith(f"{name}.") for name in few)]
+    indexed = [path for path in paths if path in few or any(path.startswith(f"{name}.") for name in few)]
+    plain = [path for path in paths if path not in indexed]
+    return pq.ParquetWriter(file, schema, compression="zstd", use_dictionary=indexed, write_statistics=plain or False)
 
 
 def stored_schema(schemas: Sequence[tuple[str, Any]], kind: str) -> Any:
@@ -138,12 +147,85 @@ def stored_schema(schemas: Sequence[tuple[str, Any]], kind: str) -> Any:
 
 # Row by row
 
-_LIST = pa.list_(pa.string())
-_FLIP = pa.struct([("strategy", pa.string()), ("inputs", _LIST), ("says", pa.string())])
+
+_LISTS = pa.list_(pa.string())
+_CHANGES = pa.struct([("strategy", pa.string()), ("inputs", _LISTS), ("says", pa.string())])
+_ADDED = {
+    **dict.fromkeys(("codes", "reachable", "because"), _LISTS),
+    **dict.fromkeys(("nearest_path", "nearest_risk"), _CHANGES),
+    **dict.fromkeys(FIGURES, pa.float64()),
+    "margin": pa.int8(),
+    "changed": pa.bool_(),
+}
+"""Types of added columns; the others are text."""
+
+
+def row_schema(names: Sequence[str], schemas: Iterable[Any], added: Mapping[str, str]) -> Any:
+    """Return the schema of rows: numbers and flags keep their types, and all else is text.
+
+    Args:
+        names: the columns of the inputs.
+        schemas: of the inputs, as far as they have any; None where one has none.
+        added: the columns that are added: their names in the output, and what they are.
+    """
+    types: dict[str, set[Any]] = {name: set() for name in names}
+    for schema in schemas:
+        for name in names:
+            if schema is None:
+                types[name].add(pa.string())
+            elif (at := schema.get_field_index(name)) >= 0:
+                types[name].add(_type_of(schema.field(at).type))
+    fields = [(name, kinds.pop() if len(kinds) == 1 else pa.string()) for name, kinds in types.items()]
+    return pa.schema([*fields, *((name, _ADDED.get(what, pa.string())) for name, what in added.items())])
 
 
 def _type_of(kind: Any) -> Any:
-    """Return the type that a column has when it is written row by row."""
     if pa.types.is_boolean(kind) or pa.types.is_integer(kind):
         return kind
     return pa.float64() if pa.types.is_floating(kind) else pa.string()
+
+
+class RowWriter:
+    """Writes rows of cells.
+
+    Args:
+        file: takes the bytes.
+        kind: `parquet` or `feather`.
+        schema: of the rows, as `row_schema` gives it.
+    """
+
+    def __init__(self, file: IO[bytes], kind: str, schema: Any) -> None:
+        self._schema = schema
+        self._batches = BatchWriter(file, kind, schema)
+        self._columns: list[list[Any]] = [[] for _ in schema]
+        self._makes = [_as_stored(field.type) for field in schema]
+
+    def write(self, cells: Mapping[str, Any]) -> None:
+        """Write a row."""
+        for name, column, make in zip(self._schema.names, self._columns, self._makes, strict=True):
+            column.append(make(cells.get(name)))
+        if len(self._columns[0]) == ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what comes after the last row."""
+        self._flush()
+        self._batches.close()
+
+    def discard(self) -> None:
+        """Give up what is written."""
+        self._batches.discard()
+
+    def _flush(self) -> None:
+        arrays = [pa.array(values, field.type) for values, field in zip(self._columns, self._schema, strict=True)]
+        self._columns = [[] for _ in self._schema]
+        self._batches.write(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+
+
+def _as_stored(kind: Any) -> Callable[[Any], Any]:
+    """Return what makes a value of a type of a cell."""
+    if pa.types.is_string(kind):
+        return lambda cell: as_text(cell) or None
+    if pa.types.is_floating(kind):
+        return lambda cell: None if cell is None else float(cell)
+    return msgspec.to_builtins if pa.types.is_struct(kind) else lambda cell: cell

@@ -25,6 +25,9 @@ from trivium.profile import Profile
 MOST_ID = 200
 """Most characters of an id, as in `Profile`."""
 
+LONG = 1000
+"""Characters beyond which a text is no value of a field."""
+
 
 class Fields(NamedTuple):
     """Rows as fields.
@@ -68,7 +71,7 @@ class CellReader:
     def profiles(self, batch: Any, rows: Column) -> list[Profile | list[BadCell]]:
         """Return some rows as the row path reads them: profiles, or what is wrong with them."""
         places = rows.tolist()
-        cells = [{name: cell_of(batch.column(at)[row].as_py()) for at, name, _ in self._targets} for row in places]
+        cells = [{name: _cell(batch.column(at)[row].as_py()) for at, name, _ in self._targets} for row in places]
         return [self._columns.profile(one) for one in cells]
 
     def _read(self, array: Any, target: Target) -> tuple[Any, Column | None]:
@@ -96,6 +99,12 @@ class CellReader:
 _TYPES = {"text": pa.string(), "choice": pa.string(), "flag": pa.bool_(), "number": pa.float64()}
 
 
+def _cell(value: Any) -> Any:
+    """Return a value as cells have it; of a text that is too long for any field, as much as shows that it is."""
+    cell = cell_of(value)
+    return cell if not isinstance(cell, str) or len(cell) <= LONG else cell.strip()[:LONG]
+
+
 def _value_type(kind: Any) -> Any:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
@@ -108,8 +117,8 @@ def _distinct(array: Any) -> tuple[list[Any], Column]:
         try:
             array = array.dictionary_encode()
         except pa.ArrowNotImplementedError:  # as of lists
-            return [cell_of(value) for value in array.to_pylist()], np.arange(len(array))
-    values = [cell_of(value) for value in array.dictionary.to_pylist()]
+            return [_cell(value) for value in array.to_pylist()], np.arange(len(array))
+    values = [_cell(value) for value in array.dictionary.to_pylist()]
     places = raw(array.indices).astype(np.int64)
     if (given := valid(array.indices)) is not None:
         places = np.where(given, places, len(values))

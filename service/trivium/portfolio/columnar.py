@@ -16,19 +16,15 @@ import pyarrow as pa
 from trivium.portfolio.arrow import Answers, Scorer
 from trivium.portfolio.arrow_input import BatchFile, Piece, spread
 from trivium.portfolio.arrow_output import BatchWriter, stored_schema
+from trivium.portfolio.candidates import Candidates
 from trivium.portfolio.cells import CellReader
-from trivium.portfolio.files import COLUMNAR, FileError, Writer, make_writer
-from trivium.portfolio.job import REJECTS, SHOWN_REJECTS, Job, Outputs, Progress, Reading, Source, State
+from trivium.portfolio.files import FileError, Writer, make_writer
+from trivium.portfolio.job import REJECTS, SHOWN_REJECTS, Job, Outputs, Progress, Reading, Source, State, schema_of
 from trivium.portfolio.parts import Part
 from trivium.portfolio.profiles import Profiles
 from trivium.portfolio.rows import RowScorer
 from trivium.portfolio.summary import Summary
 from trivium.portfolio.tally import Tally
-
-
-def fits(job: Job, outputs: Outputs) -> bool:
-    """Say whether all files of a job are columnar, so that it need not be done row by row."""
-    return outputs.kind in COLUMNAR and all(source.kind in COLUMNAR for source in job.sources)
 
 
 def score_file(
@@ -70,6 +66,7 @@ def run(
     scorer: Scorer | None = None,
     groups: Sequence[int] | None = None,
     metadata: Mapping[str, str] | None = None,
+    ranked: bool = False,
     progress: Progress | None = None,
 ) -> State:
     """Score every row of a job whose files are columnar.
@@ -80,6 +77,7 @@ def run(
         scorer: the same policy and columns as arrays, where they have been made before.
         groups: the row groups to score of each input; None for all.
         metadata: what to note in the schema of the output.
+        ranked: whether to find the first projects too, for a report.
         progress: told how far it is.
 
     Raises:
@@ -87,12 +85,12 @@ def run(
     """
     scorer = scorer or Scorer(job.scorer.advisor, job.scorer.columns)
     told = progress or (lambda _rows, _bytes: None)
-    schema = stored_schema([(source.name, _schema(source)) for source in job.sources], outputs.kind)
+    schema = stored_schema([(source.name, schema_of(source)) for source in job.sources], outputs.kind)
     if metadata:
         schema = schema.with_metadata({**(schema.metadata or {}), **metadata})
     done = before = 0
     try:
-        with _Output(job, outputs, scorer, schema) as output:
+        with _Output(job, outputs, scorer, schema, ranked=ranked) as output:
             for source in job.sources:
                 with source.open() as file:
                     found = BatchFile(file, source.name, source.kind)
@@ -109,11 +107,6 @@ def run(
         raise FileError(f"{error.filename or outputs.path or 'output'}: {error.strerror or error}") from None
 
 
-def _schema(source: Source) -> Any:
-    with source.open() as file:
-        return BatchFile(file, source.name, source.kind).schema
-
-
 class _Output:
     """The outputs of a run, and what was counted.
 
@@ -122,12 +115,14 @@ class _Output:
         outputs: what to write.
         scorer: the policy.
         schema: the columns of the inputs.
+        ranked: whether to find the first projects.
     """
 
-    def __init__(self, job: Job, outputs: Outputs, scorer: Scorer, schema: Any) -> None:
+    def __init__(self, job: Job, outputs: Outputs, scorer: Scorer, schema: Any, *, ranked: bool) -> None:
         self._scorer, self._schema = scorer, schema
         self._tally = Tally(scorer.advisor, scorer.kernel)
         self._state = State("", Summary.of(scorer.advisor.policy.strategies))
+        self._candidates = Candidates(job, scorer, self._state.ranking) if ranked else None
         self._stored = reduce(lambda known, field: known.append(field), scorer.fields(job.reading.prefix), schema)
         self._writer: BatchWriter | None = None
         self._scored = Part(outputs.path, 0)
@@ -153,6 +148,8 @@ class _Output:
             errors = dict(self._refuse(source, piece, reader, rows))
         answers = self._scorer.answer(fields.batch, Profiles(codes, errors))
         self._tally.add(answers)
+        if self._candidates is not None:
+            self._candidates.add(source, piece, reader, fields.batch, answers)
         if self._writer is not None:
             self._writer.write(self._joined(piece.batch, answers))
 

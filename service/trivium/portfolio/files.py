@@ -370,8 +370,28 @@ RESUMABLE = frozenset({"csv", "tsv", "ndjson"})
 """Formats that a stopped run can go on with."""
 
 
-def make_writer(kind: str, file: TextIO, names: Sequence[str], *, resumed: bool = False) -> Writer:
-    """Return a writer of a format."""
+def make_writer(
+    kind: str,
+    file: TextIO,
+    names: Sequence[str],
+    *,
+    resumed: bool = False,
+    schema: Callable[[], Any] | None = None,
+) -> Writer:
+    """Return a writer of a format.
+
+    Args:
+        kind: the format.
+        file: takes the rows.
+        names: the columns.
+        resumed: whether the file has rows already.
+        schema: gives the types of the columns, for a columnar format.
+
+    Raises:
+        FileError: the extra that the format needs is not installed.
+    """
+    if kind in COLUMNAR and schema is not None:
+        return _row_writer(kind, file, schema)
     if kind == "ndjson":
         return _LineWriter(file, resumed=resumed)
     if kind == "json":
@@ -383,74 +403,12 @@ def make_writer(kind: str, file: TextIO, names: Sequence[str], *, resumed: bool 
     return _TableWriter(file, names, "\t" if kind == "tsv" else ",", resumed=resumed)
 
 
-# Names
-
-
-_FORMATS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".json": "json",
-    ".xlsx": "xlsx",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".feather": "feather",
-    ".arrow": "feather",
-}
-
-
-def format_of(path: Path, known: Iterable[str]) -> str:
-    """Return the format of a file by its extension.
-
-    Raises:
-        FileError: it is none that is known.
-    """
-    kind = _FORMATS.get(path.suffix.lower())
-    known = tuple(known)
-    if kind is None or kind not in known:
-        suffixes = ", ".join(suffix for suffix, one in _FORMATS.items() if one in known)
-        raise FileError(f"{path}: the extension says no format that is known: {suffixes}")
-    return kind
-
-
-def sniffed(start: bytes) -> str:
-    """Return the format of a stream by how it begins: JSON begins with a bracket, and no table does."""
-    if start.startswith(b"PK\x03\x04"):
-        return "xlsx"
-    if start.startswith(b"PAR1"):
-        return "parquet"
-    if start.startswith(b"ARROW1"):
-        return "feather"
-    text = start.removeprefix(codecs.BOM_UTF8).lstrip()
-    return "ndjson" if text.startswith(b"{") else "json" if text.startswith(b"[") else "csv"
-
-
-def found_files(names: Sequence[str]) -> list[Path]:
-    """Return the files that names, patterns and directories stand for, each once.
-
-    Raises:
-        FileError: there is no such file, or none in a directory.
-    """
-    found: dict[Path, None] = {}
-    for name in names:
-        path = Path(name)
-        if path.is_dir():
-            inside = [one for one in sorted(path.rglob("*")) if one.is_file() and one.suffix.lower() in _FORMATS]
-            inside = [one for one in inside if not any(part.startswith(".") for part in one.relative_to(path).parts)]
-            what = "the directory has no portfolio files"
-        elif path.exists():
-            inside, what = [path], ""
-        else:
-            root = Path(path.anchor or ".")
-            pattern = str(path.relative_to(path.anchor)) if path.anchor else name
-            inside = sorted(one for one in root.glob(pattern) if one.is_file()) if re.search(r"[*?\[]", name) else []
-            what = "there is no such file"
-        if not inside:
-            raise FileError(f"{name}: {what}")
-        found.update(dict.fromkeys(inside))
-    return list(found)
+def _row_writer(kind: str, file: TextIO, schema: Callable[[], Any]) -> Writer:
+    try:
+        from trivium.portfolio.arrow_output import RowWriter  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise _without_arrow(error) from None
+    return RowWriter(file.buffer, kind, schema())
 
 
 def sync(file: IO[Any]) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from trivium.advisor import Advisor
 from trivium.portfolio.columns import BadCell, Columns, ColumnsError, DecimalMark
-from trivium.portfolio.files import READERS, RESUMABLE, FileError, Row, as_text, make_writer, sync
+from trivium.portfolio.files import COLUMNAR, READERS, RESUMABLE, FileError, Row, as_text, make_writer, sync
 from trivium.portfolio.parts import Part
 from trivium.portfolio.ranking import Ranking
 from trivium.portfolio.rows import Scored
@@ -82,6 +82,16 @@ class Outputs(msgspec.Struct, frozen=True):
     kind: str = "csv"
     rejects: Path | None = None
     stream: Any = None
+
+    def check_resume(self) -> None:
+        """Check that a run that was stopped can go on.
+
+        Raises:
+            FileError: the output has to be written in one go.
+        """
+        if self.path is None or self.kind not in RESUMABLE:
+            kinds = ", ".join(sorted(RESUMABLE))
+            raise FileError(f"only files of the formats {kinds} can be resumed; run it again without --resume")
 
 
 class State(msgspec.Struct):
@@ -190,12 +200,12 @@ class Job:
         Raises:
             FileError: an input is damaged, an output cannot be written, or there is nothing to go on with.
         """
-        if resume and (outputs.path is None or outputs.kind not in RESUMABLE):
-            raise FileError(f"only files of the formats {', '.join(sorted(RESUMABLE))} can be resumed")
+        if resume:
+            outputs.check_resume()
         told = progress or (lambda _rows, _bytes: None)
         state = State(self._identity(outputs), Summary.of(self.scorer.advisor.policy.strategies))
         try:
-            with _Written(outputs, state, [*self.names, *self.added], resume=resume) as written:
+            with _Written(outputs, state, [*self.names, *self.added], self._schema, resume=resume) as written:
                 for done, (row, place) in enumerate(self._rows(written.state), 1):
                     self._score(row, written)
                     if done % CHECKPOINT_ROWS == 0:
@@ -209,6 +219,10 @@ class Job:
         except OSError as error:
             raise FileError(f"{error.filename or outputs.path or 'output'}: {error.strerror}") from None
         return written.state
+
+    def is_columnar(self, outputs: Outputs) -> bool:
+        """Say whether all files are of columnar formats, so that `columnar.run` does the same faster."""
+        return outputs.kind in COLUMNAR and all(source.kind in COLUMNAR for source in self.sources)
 
     def _rows(self, state: State) -> Iterator[tuple[Row, Callable[[], int]]]:
         """Yield the rows that are still to be scored, each with what says how many bytes were read."""
@@ -246,15 +260,22 @@ class Job:
             values = scored.values
             state.summary.add(scored)
             if scored.listed:
-                state.ranking.add(self._name(row, profile), source, row.number, profile, scored)
+                state.ranking.add(self.name_of(row.cells, profile), source, row.number, profile, scored)
         written.write({**row.cells, **dict(zip(self.added, values, strict=True))})
 
-    def _name(self, row: Row, profile: Profile) -> str:
+    def name_of(self, cells: Mapping[str, Any], profile: Profile) -> str:
         """Return what a project is called: its id, else what is in the first column where that is no field."""
         if profile.id is not None:
             return profile.id
         first = self.names[0]
-        return "" if first in self.columns.targets else as_text(row.cells.get(first))[:MOST_NAME]
+        return "" if first in self.columns.targets else as_text(cells.get(first))[:MOST_NAME]
+
+    def _schema(self) -> Any:
+        """Return the types of the columns of the output, for a format that has any."""
+        from trivium.portfolio.arrow_output import row_schema  # noqa: PLC0415 - an extra
+
+        added = dict(zip(self.added, self.scorer.columns, strict=True))
+        return row_schema(self.names, map(schema_of, self.sources), added)
 
     def _identity(self, outputs: Outputs) -> str:
         told = [
@@ -270,6 +291,16 @@ class Job:
 
 _PROGRESS_ROWS = 250
 _WITHOUT_HEADER = frozenset({"json", "ndjson"})
+
+
+def schema_of(source: Source) -> Any:
+    """Return the `pyarrow.Schema` of an input; None where its format has none."""
+    if source.kind not in COLUMNAR:
+        return None
+    from trivium.portfolio.arrow_input import BatchFile  # noqa: PLC0415 - an extra
+
+    with source.open() as file:
+        return BatchFile(file, source.name, source.kind).schema
 
 
 def _names(source: Source) -> list[str]:
@@ -302,10 +333,13 @@ class _Written:
         outputs: what to write.
         state: the state of a run that begins.
         names: the columns of the scored rows.
+        schema: gives their types.
         resume: whether to take up the state of a run that was stopped.
     """
 
-    def __init__(self, outputs: Outputs, state: State, names: list[str], *, resume: bool) -> None:
+    def __init__(
+        self, outputs: Outputs, state: State, names: list[str], schema: Callable[[], Any], *, resume: bool
+    ) -> None:
         self.state = state
         self._checkpoint: Path | None = None
         if outputs.path is not None and outputs.kind in RESUMABLE:
@@ -319,7 +353,7 @@ class _Written:
         self._rejected = Part(outputs.rejects, self.state.rejected)
         text = self._scored.text or outputs.stream
         try:
-            self._write = make_writer(outputs.kind, text, names, resumed=resumed) if text else None
+            self._write = make_writer(outputs.kind, text, names, resumed=resumed, schema=schema) if text else None
         except FileError:
             self._close(remove=True)
             raise

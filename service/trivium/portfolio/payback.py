@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trivium.economics import ACCEPTABLE, DAYS, FAST
+from trivium.economics import ACCEPTABLE, DAYS, FAST, MOST
 from trivium.portfolio.lookup import Column
 from trivium.portfolio.values import Doubles
 from trivium.prices import DEFAULTS, figures
@@ -65,10 +65,30 @@ class Paybacks(NamedTuple):
     Attributes:
         bands: per row the index in `BANDS`; `UNKNOWN` where something needed is missing.
         close: whether doubles cannot tell the band.
+        upfront: USD to pay before anything is saved.
+        saving: USD a month; NaN, as of `upfront`, where something needed is missing.
+        moved: the sum of which `saving` is the difference.
     """
 
     bands: Column
     close: Column
+    upfront: Doubles
+    saving: Doubles
+    moved: Doubles
+
+    def months(self) -> tuple[Doubles, Doubles]:
+        """Return the months until it pays back, rounded down: the fewest and the most that they can be.
+
+        They differ where doubles cannot tell; where it never pays back, or that is not known, both are infinite.
+        """
+        fewest = _hundredths(self.upfront * (1 - SURE), self.saving + SURE * self.moved)
+        return fewest, _hundredths(self.upfront * (1 + SURE), self.saving - SURE * self.moved)
+
+
+def _hundredths(upfront: Doubles, saving: Doubles) -> Doubles:
+    saves = saving > 0
+    months = np.minimum(upfront / np.where(saves, saving, 1), float(MOST))
+    return np.where(saves & ~np.isnan(months), np.floor(months * 100) / 100, np.inf)
 
 
 def paybacks(given: Given) -> Paybacks:
@@ -120,7 +140,7 @@ def _bands(upfront: Doubles, prompted: Doubles, tuned: Doubles, months_left: Dou
     for value in (upfront, months_left):
         close |= (value > 0) & (value < SMALL)
     known = ~np.isnan(upfront + saving + months_left)
-    return Paybacks(np.where(known, bands, UNKNOWN).astype(np.uint8), close & known)
+    return Paybacks(np.where(known, bands, UNKNOWN).astype(np.uint8), close & known, upfront, saving, moved)
 
 
 class _Figures:

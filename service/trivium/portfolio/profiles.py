@@ -16,8 +16,8 @@ from trivium.errors import FieldError, InvalidInputError
 from trivium.policy.errors import nearest_name
 from trivium.portfolio.costs import PREFIX, Read, cost_columns, read_costs
 from trivium.portfolio.lookup import Column
-from trivium.portfolio.payback import BANDS, UNKNOWN, Given, Names, paybacks
-from trivium.portfolio.values import Choice, FieldReader, Number, numbers
+from trivium.portfolio.payback import BANDS, UNKNOWN, Given, Names, Paybacks, paybacks
+from trivium.portfolio.values import Choice, Doubles, FieldReader, Number, numbers
 from trivium.profile import COUNTS, PAYBACK, VOCABULARY, Profile, make_profile
 
 
@@ -98,20 +98,27 @@ class ProfileReader:
         """
         yield from map(make_profile, _mappings(batch, rows, profile_columns(batch.schema)))
 
+    def months(self, batch: Any) -> tuple[Doubles, Doubles] | None:
+        """Return after how many months fine-tuning pays back, as `Paybacks.months` does.
+
+        Args:
+            batch: rows without faults.
+
+        Returns:
+            None where the policy reads no payback, or there are no columns of costs.
+        """
+        costs = {name: at for name, at in profile_columns(batch.schema).items() if name not in FIELDS}
+        if not costs or not len(self._paybacks):
+            return None
+        return _paybacks(batch, read_costs(batch, costs), np.arange(batch.num_rows)).months()
+
     def _payback(self, batch: Any, stated: Read, faults: Mapping[str, Column]) -> Column:
         """Return the code of every row's payback; where doubles cannot tell it, the exact one."""
         codes = np.full(batch.num_rows, self._paybacks[UNKNOWN], np.uint8)
         fine = reduce(np.logical_and, [~wrong for wrong in faults.values()], stated.given)
         rows = np.flatnonzero(fine)
         if len(rows):
-            beside = []
-            for name in ("requests_per_day", "prompt_tokens", "labeled_examples"):
-                at = batch.schema.get_field_index(name)
-                given = numbers(batch.column(at)) if at >= 0 else None
-                beside.append(np.full(len(rows), np.nan) if given is None else given.with_nan()[rows])
-            money = {name: values[rows] for name, values in stated.numbers.items()}
-            names = {name: Names(one.distinct, one.places[rows]) for name, one in stated.names.items()}
-            found = paybacks(Given(money, names["model"], names["tuned_model"], *beside))
+            found = _paybacks(batch, stated, rows)
             codes[rows] = np.take(self._paybacks, found.bands)
             at = self._advisor.policy.positions[PAYBACK]
             close = rows[found.close]
@@ -119,6 +126,18 @@ class ProfileReader:
                 band = self._advisor.inputs(profile, self._advisor.assess(profile))[at]
                 codes[row] = self._paybacks[UNKNOWN if band is None else BANDS.index(band)]
         return codes
+
+
+def _paybacks(batch: Any, stated: Read, rows: Column) -> Paybacks:
+    """Work out the paybacks of some rows."""
+    beside = []
+    for name in ("requests_per_day", "prompt_tokens", "labeled_examples"):
+        at = batch.schema.get_field_index(name)
+        given = numbers(batch.column(at)) if at >= 0 else None
+        beside.append(np.full(len(rows), np.nan) if given is None else given.with_nan()[rows])
+    money = {name: values[rows] for name, values in stated.numbers.items()}
+    names = {name: Names(one.distinct, one.places[rows]) for name, one in stated.names.items()}
+    return paybacks(Given(money, names["model"], names["tuned_model"], *beside))
 
 
 def profile_columns(schema: Any) -> dict[str, int]:
