@@ -70,9 +70,9 @@ class CellReader:
 
     def profiles(self, batch: Any, rows: Column) -> list[Profile | list[BadCell]]:
         """Return some rows as the row path reads them: profiles, or what is wrong with them."""
-        places = rows.tolist()
-        cells = [{name: _cell(batch.column(at)[row].as_py()) for at, name, _ in self._targets} for row in places]
-        return [self._columns.profile(one) for one in cells]
+        names = [name for _, name, _ in self._targets]
+        columns = [_cells(batch.column(at), rows.tolist()) for at, _, _ in self._targets]
+        return [self._columns.profile(dict(zip(names, cells, strict=True))) for cells in zip(*columns, strict=True)]
 
     def _read(self, array: Any, target: Target) -> tuple[Any, Column | None]:
         """Return an array as the field has it, and which values are refused; None for none."""
@@ -97,6 +97,15 @@ class CellReader:
 
 
 _TYPES = {"text": pa.string(), "choice": pa.string(), "flag": pa.bool_(), "number": pa.float64()}
+
+
+def _cells(array: Any, rows: list[int]) -> list[Any]:
+    """Return some values of an array as cells have them; a value of a dictionary is made once."""
+    if not pa.types.is_dictionary(array.type):
+        return [_cell(array[row].as_py()) for row in rows]
+    places = [array.indices[row].as_py() for row in rows]
+    made = {place: None if place is None else _cell(array.dictionary[place].as_py()) for place in set(places)}
+    return [made[place] for place in places]
 
 
 def _cell(value: Any) -> Any:
