@@ -117,6 +117,8 @@ class BatchFile:
         begins = list(accumulate((self._metadata.row_group(at).num_rows for at in range(self.groups)), initial=0))
         for group in range(self.groups) if groups is None else groups:
             row_group = self._metadata.row_group(group)
+            if not row_group.num_rows:
+                continue
             columns = [row_group.column(at) for at in range(row_group.num_columns)]
             chunks = [read_chunk(self._file, column, self.name) for column in columns]
             spread = [at for at, chunk in enumerate(chunks) if chunk.dictionary and self._is_flat_text(at)]
@@ -207,7 +209,7 @@ def _reading(name: str, kind: str) -> Iterator[None]:
     """Say which file cannot be read."""
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         what = {"parquet": "Parquet", "feather": "Feather or Arrow"}[kind]
         detail = (str(error).strip().splitlines() or ["it ends too early"])[0]
         raise FileError(f"{name}: it is no {what} file, or damaged: {detail}") from None
