@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import columns, in_process, over_http, questions, stalls
+from benchmarks import columns, files, in_process, over_http, questions, stalls
 from benchmarks.rows import Row
 
 
@@ -40,7 +40,9 @@ def main() -> None:
     before = _load_average()
     table = Table("what", "measured", "target", "", box=None, pad_edge=False)
     rows: list[Row] = []
-    for row in chain(in_process.rows(), columns.rows(), over_http.rows(), stalls.rows(), questions.rows()):
+    for row in chain(
+        in_process.rows(), columns.rows(), files.rows(), over_http.rows(), stalls.rows(), questions.rows()
+    ):
         log.print(row.what, row.measured, highlight=False, soft_wrap=True)
         rows.append(row)
         table.add_row(row.what, row.measured, row.target, VERDICTS[row.met])

@@ -15,7 +15,7 @@ import pytest
 from cli.conftest import Invoke
 from portfolios import batch
 from trivium.portfolio.arrow_input import ROWS, BatchFile, spread
-from trivium.portfolio.parquet_pages import read_chunk
+from trivium.portfolio.parquet_pages import read_chunk, read_footer
 
 
 pytest_plugins = ["cli.conftest"]
@@ -125,13 +125,18 @@ def test_costs_of_structs_become_columns(tmp_path: Path) -> None:
 def test_pages_are_found_as_the_metadata_counts_them(tmp_path: Path) -> None:
     path = parquet(tmp_path / "in.parquet", table(5000), row_group_size=2000, data_page_size=500, write_batch_size=100)
     metadata = pq.read_metadata(path)
+    names = [metadata.schema.column(at).path for at in range(metadata.num_columns)]
     with path.open("rb") as file:
-        for group in range(metadata.num_row_groups):
-            for at in range(metadata.num_columns):
-                column = metadata.row_group(group).column(at)
+        groups = read_footer(file, names, "in")
+        assert [group.rows for group in groups] == [2000, 2000, 1000]
+        for number, group in enumerate(groups):
+            for at, column in enumerate(group.columns):
+                told = metadata.row_group(number).column(at)
+                assert (column.name, column.values) == (told.path_in_schema, told.num_values)
+                assert (column.start, column.size) == (told.file_offset or column.start, told.total_compressed_size)
                 found = read_chunk(file, column, "in")
-                assert (found.dictionary > 0) == column.has_dictionary_page
-                assert found.indexed == (column.physical_type != "BOOLEAN")
+                assert (found.dictionary > 0) == told.has_dictionary_page
+                assert found.indexed == (told.physical_type != "BOOLEAN")
 
 
 # What is refused

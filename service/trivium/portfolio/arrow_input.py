@@ -23,7 +23,7 @@ from trivium.portfolio.buffers import raw, valid
 from trivium.portfolio.files import MOST_LINE, FileError, Row, Table
 from trivium.portfolio.ipc_messages import count_rows
 from trivium.portfolio.lookup import Column
-from trivium.portfolio.parquet_pages import MOST_BATCH, read_chunk, width
+from trivium.portfolio.parquet_pages import MOST_BATCH, read_chunk, read_footer, width
 from trivium.portfolio.profiles import plain_value
 from trivium.portfolio.values import is_text
 
@@ -92,8 +92,8 @@ class BatchFile:
                 if self._is_file:  # which is whole only with its end
                     pa.ipc.open_file(pa.memory_map(file.name))
                 stored = pa.ipc.open_stream(self._stream()).schema
-        self._names = frozenset(stored.names)
-        self.schema = pa.schema([one for field in stored for one in _plain_fields(field)], stored.metadata)
+            self._names = frozenset(stored.names)
+            self.schema = pa.schema([one for field in stored for one in _plain_fields(field)], stored.metadata)
         file.seek(0)
 
     def pieces(self, groups: Sequence[int] | None = None) -> Iterator[Piece]:
@@ -113,27 +113,30 @@ class BatchFile:
                     self._file.seek(self._size * (before + start) // self.rows if self.rows else 0)
 
     def _parquet(self, groups: Sequence[int] | None) -> Iterator[tuple[int, Any]]:
-        schema = self._metadata.schema
-        begins = list(accumulate((self._metadata.row_group(at).num_rows for at in range(self.groups)), initial=0))
-        for group in range(self.groups) if groups is None else groups:
-            row_group = self._metadata.row_group(group)
-            if not row_group.num_rows:
+        stored = [self._metadata.schema.column(at) for at in range(len(self._metadata.schema))]
+        footer = read_footer(self._file, [one.path for one in stored], self.name)
+        begins = list(accumulate((group.rows for group in footer), initial=0))
+        if begins[-1] != self.rows:
+            raise pa.ArrowInvalid(f"the row groups have {begins[-1]:,} rows, not {self.rows:,}")
+        for number in range(len(footer)) if groups is None else groups:
+            group, before = footer[number], begins[number]
+            if not group.rows:
                 continue
-            columns = [row_group.column(at) for at in range(row_group.num_columns)]
-            chunks = [read_chunk(self._file, column, self.name) for column in columns]
-            spread = [at for at, chunk in enumerate(chunks) if chunk.dictionary and self._is_flat_text(at)]
+            chunks = [read_chunk(self._file, column, self.name) for column in group.columns]
+            spread = [at for at, chunk in enumerate(chunks) if chunk.dictionary and self._is_flat_text(stored[at])]
             indexed = [at for at in spread if chunks[at].indexed and chunks[at].dictionary <= _LARGE]
-            longest = self._longest(group, [at for at in spread if at not in indexed])
+            longest = self._longest(number, [at for at in spread if at not in indexed])
             longest |= dict.fromkeys(indexed, _INDEX)
             taken = sum(
-                width(column, chunk, row_group.num_rows, longest.get(at), schema.column(at).length)
-                for at, (column, chunk) in enumerate(zip(columns, chunks, strict=True))
+                width(column, chunk, group.rows, longest.get(at), stored[at].length)
+                for at, (column, chunk) in enumerate(zip(group.columns, chunks, strict=True))
             )
             rows = max(1, min(ROWS, int(MOST_BATCH / max(taken, 1))))
-            before = begins[group]
-            for batch in _joined(self._open_parquet(indexed).iter_batches(rows, row_groups=[group])):
+            for batch in _joined(self._open_parquet(indexed).iter_batches(rows, row_groups=[number])):
                 yield before, batch
                 before += batch.num_rows
+            if before != begins[number + 1]:
+                raise pa.ArrowInvalid(f"row group {number} has {before - begins[number]:,} rows, not {group.rows:,}")
 
     def _open_parquet(self, indexed: Sequence[int]) -> Any:
         """Open the file to read some columns with their dictionaries."""
@@ -146,9 +149,8 @@ class BatchFile:
             buffer_size=_BUFFER,
         )
 
-    def _is_flat_text(self, at: int) -> bool:
+    def _is_flat_text(self, column: Any) -> bool:
         """Say whether a stored column is text or bytes outside of lists and structs, those of costs excepted."""
-        column = self._metadata.schema.column(at)
         nested = column.max_repetition_level or not (column.path in self._names or column.path.startswith("costs."))
         return column.physical_type == "BYTE_ARRAY" and not nested
 

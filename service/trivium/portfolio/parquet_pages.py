@@ -1,13 +1,14 @@
 """The pages of Parquet files, looked at before they are read: how large they become, and how many rows to read at once.
 
 PyArrow says how large a column chunk claims to be, and not how large its pages are when they are uncompressed, which is
-what reading allocates. So their headers are read here: Thrift structs in the compact protocol, as parquet.thrift and
-thrift-compact-protocol.md have them (https://github.com/apache/parquet-format).
+what reading allocates; and of some damaged footers it dies. So footers and the headers of pages are read here: Thrift
+structs in the compact protocol, as parquet.thrift and thrift-compact-protocol.md have them
+(https://github.com/apache/parquet-format).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any, NamedTuple
 
 from trivium.portfolio.files import FileError
@@ -25,8 +26,34 @@ _LONG_HEADER = 1 << 24  # statistics may hold long values
 _DICTIONARY_PAGE = 2
 _INDEXED = frozenset({2, 8})  # PLAIN_DICTIONARY, RLE_DICTIONARY
 _PREFIXED = 7  # DELTA_BYTE_ARRAY repeats what a value begins with
-_FIXED = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
+_FIXED = {0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8}  # BOOLEAN, INT32, INT64, INT96, FLOAT, DOUBLE
+_END = 8  # bytes after the footer
 _LEVELS = 8  # bytes that an entry of a list takes at least
+
+
+class Stored(NamedTuple):
+    """Where a column of a row group is.
+
+    Attributes:
+        name: the column.
+        kind: the number of its physical type.
+        values: how many values it has, null among them.
+        start: where its first page begins.
+        size: the bytes of its pages in the file.
+    """
+
+    name: str
+    kind: int
+    values: int
+    start: int
+    size: int
+
+
+class RowGroup(NamedTuple):
+    """A row group: its rows, and its columns in the order of the schema."""
+
+    rows: int
+    columns: list[Stored]
 
 
 class Page(NamedTuple):
@@ -59,12 +86,44 @@ class Chunk(NamedTuple):
     density: float
 
 
-def read_chunk(file: IO[bytes], column: Any, name: str) -> Chunk:
-    """Look through the pages of a column chunk.
+def read_footer(file: IO[bytes], names: Sequence[str], name: str) -> list[RowGroup]:
+    """Read the row groups of a file.
 
     Args:
         file: the Parquet file.
-        column: its `pyarrow.parquet.ColumnChunkMetaData`.
+        names: the columns, in the order of the schema.
+        name: what messages call the file.
+
+    Raises:
+        FileError: the footer is damaged.
+    """
+    try:
+        file.seek(-_END, 2)
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(-_END - length, 2)
+        return [_row_group(one, names) for one in _Compact(file.read(length)).struct()[4]]
+    except (IndexError, KeyError, TypeError, ValueError, OSError):
+        raise FileError(f"{name}: it is no Parquet file, or damaged: its footer cannot be read") from None
+
+
+def _row_group(fields: dict[int, Any], names: Sequence[str]) -> RowGroup:
+    """Return a row group; see RowGroup, ColumnChunk and ColumnMetaData in parquet.thrift."""
+    columns = []
+    for column, name in zip(fields[1], names, strict=True):
+        described = column[3]
+        start = _integer(described[9])
+        if dictionary := described.get(11):
+            start = min(start, _integer(dictionary))
+        columns.append(Stored(name, _integer(described[1]), _integer(described[5]), start, _integer(described[7])))
+    return RowGroup(_integer(fields[3]), columns)
+
+
+def read_chunk(file: IO[bytes], column: Stored, name: str) -> Chunk:
+    """Look through the pages of a column of a row group.
+
+    Args:
+        file: the Parquet file.
+        column: where the pages are.
         name: what messages call the file.
 
     Raises:
@@ -74,7 +133,7 @@ def read_chunk(file: IO[bytes], column: Any, name: str) -> Chunk:
     for page in _pages(file, column, name):
         if page.size > MOST_PAGE:
             raise FileError(
-                f"{name}: a page of column `{column.path_in_schema}` has {page.size >> 20:,} MiB when uncompressed; "
+                f"{name}: a page of column `{column.name}` has {page.size >> 20:,} MiB when uncompressed; "
                 f"write it with pages of at most {MOST_PAGE >> 20} MiB"
             )
         if page.kind == _DICTIONARY_PAGE:
@@ -86,32 +145,29 @@ def read_chunk(file: IO[bytes], column: Any, name: str) -> Chunk:
     return Chunk(indexed and dictionary > 0, dictionary, density)
 
 
-def width(column: Any, chunk: Chunk, rows: int, longest: int | None, length: int) -> float:
+def width(column: Stored, chunk: Chunk, rows: int, longest: int | None, length: int) -> float:
     """Return how many bytes a row takes in a column at most, on the average of a page.
 
     Args:
-        column: its `pyarrow.parquet.ColumnChunkMetaData`.
+        column: the column.
         chunk: what its pages say.
         rows: the rows of the row group.
         longest: the longest value of the dictionary; None where that is not known.
         length: of values that all have the same; else 0.
     """
-    fixed = _FIXED.get(column.physical_type, length or None)
+    fixed = _FIXED.get(column.kind, length or None)
     of_value = fixed if fixed is not None else max(chunk.density, chunk.dictionary if longest is None else longest)
-    entries = column.num_values / max(rows, 1)
+    entries = column.values / max(rows, 1)
     return of_value + 1 if entries <= 1 else entries * (of_value + _LEVELS)
 
 
-def _pages(file: IO[bytes], column: Any, name: str) -> Iterator[Page]:
-    at = column.data_page_offset
-    if column.has_dictionary_page:
-        at = min(at, column.dictionary_page_offset)
-    end = at + column.total_compressed_size
+def _pages(file: IO[bytes], column: Stored, name: str) -> Iterator[Page]:
+    at, end = column.start, column.start + column.size
     while at < end:
         try:
             page, length = _header(file, at)
         except (IndexError, ValueError):
-            raise FileError(f"{name}: it is damaged: column `{column.path_in_schema}` has no page at {at}") from None
+            raise FileError(f"{name}: it is damaged: column `{column.name}` has no page at {at}") from None
         yield page
         at += length
 
@@ -157,33 +213,52 @@ class _Compact:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
+        self._left = _MOST_STRUCTS
         self.at = 0
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
-        """Return the fields of a struct by their numbers; of what is no number, flag or struct only that it is there.
+        """Return the fields of a struct by their numbers; of texts only that they are there.
 
         Raises:
             IndexError: the data ends.
             ValueError: it is no struct.
         """
+        self._left -= 1
+        if depth > _DEEPEST or self._left < 0:
+            raise ValueError("too many structs")
         fields: dict[int, Any] = {}
         number = 0
         while head := self._byte():
             number = number + (head >> 4) if head >> 4 else self._signed()
-            fields[number] = self._value(head & 15, depth)
+            kind = head & 15
+            fields[number] = kind == _TRUE if kind in _FLAGS else self._value(kind, depth)
         return fields
 
     def _value(self, kind: int, depth: int) -> Any:
-        if kind in {1, 2}:
-            return kind == 1
-        if kind in {3, 4, 5, 6}:
-            return self._byte() if kind == 3 else self._signed()  # noqa: PLR2004 - the number of a type
-        if kind in {7, 8}:
-            self._skip(8 if kind == 7 else self._unsigned())  # noqa: PLR2004 - the number of a type
-            return None
-        if kind == _STRUCT and depth < _DEEPEST:
+        if kind in _INTEGERS:
+            return self._signed()
+        if kind == _STRUCT:
             return self.struct(depth + 1)
-        raise ValueError("no field of a page header has such a type")
+        if kind in _LISTS:
+            return self._list(depth)
+        if kind == _BINARY:
+            self._skip(self._unsigned())
+        elif kind == _DOUBLE:
+            self._skip(8)
+        elif kind in {*_FLAGS, _BYTE}:
+            self._skip(1)
+        else:
+            raise ValueError("there is no such type")
+        return None
+
+    def _list(self, depth: int) -> list[Any]:
+        head = self._byte()
+        count = head >> 4
+        if count == _LONG:
+            count = self._unsigned()
+        if count > len(self._data) - self.at:  # each takes a byte at least
+            raise IndexError
+        return [self._value(head & 15, depth) for _ in range(count)]
 
     def _byte(self) -> int:
         self.at += 1
@@ -209,6 +284,15 @@ class _Compact:
         return value >> 1 ^ -(value & 1)
 
 
+_TRUE = 1
+_FLAGS = frozenset({1, 2})
+_BYTE = 3
+_INTEGERS = frozenset({4, 5, 6})
+_DOUBLE = 7
+_BINARY = 8
+_LISTS = frozenset({9, 10})
 _STRUCT = 12
-_DEEPEST = 4
+_LONG = 15
+_DEEPEST = 12
 _BITS = 70
+_MOST_STRUCTS = 1 << 22
