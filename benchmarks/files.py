@@ -1,7 +1,7 @@
 """`trivium score` from Parquet to Parquet, on one core: rows a second, and resident memory.
 
-`python -m benchmarks.files draw FILE` writes profiles, and `score FILE` scores them and prints the row as JSON. Each runs
-in a process of its own, so that the memory of one does not count for the other.
+`python -m benchmarks.files draw FILE` writes profiles, and `score FILE` scores them and prints the row as JSON. Each
+runs in a process of its own, so that the memory of one does not count for the other.
 """
 
 from __future__ import annotations
