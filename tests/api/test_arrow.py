@@ -25,8 +25,8 @@ from api import serving
 from api.serving import Inside, Live, documented, problem
 from api.streaming import ARROW, LIMIT, NDJSON, arriving, memory, streaming
 from portfolio.test_score import PORTFOLIO
-from trivium.portfolio import arrow_messages
 from trivium.portfolio.arrow_messages import MOST_BODY, Message, Messages
+from trivium.portfolio.ipc import DICTIONARY, RECORDS, SCHEMA
 from trivium.portfolio.rows import DEFAULT_COLUMNS
 from trivium.portfolio.streams import StreamError
 
@@ -455,8 +455,8 @@ def test_it_does_not_matter_in_which_parts_a_stream_arrives(sizes: list[int]) ->
         at += size
     whole = cut([GOOD])
     assert cut([*parts, GOOD[at:]]) == whole
-    kinds = [arrow_messages.SCHEMA, arrow_messages.DICTIONARY, arrow_messages.RECORDS]
-    assert [message.kind for message in whole] == kinds
+    kinds = [SCHEMA, DICTIONARY, RECORDS]
+    assert [message.header.kind for message in whole] == kinds
     assert GOOD.startswith(b"".join(message.data for message in whole))
 
 

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from trivium.portfolio.buffers import raw, valid
 from trivium.portfolio.files import MOST_LINE, FileError, Row, Table
-from trivium.portfolio.ipc_messages import count_rows
+from trivium.portfolio.ipc import MalformedMessageError, read_header
 from trivium.portfolio.lookup import Column
 from trivium.portfolio.parquet_pages import MOST_BATCH, read_chunk, read_footer, width
 from trivium.portfolio.profiles import plain_value
@@ -30,6 +30,9 @@ from trivium.portfolio.values import is_text
 
 ROWS = 1 << 16
 """Most rows of a batch."""
+
+MOST_UNPACKED = 1 << 30
+"""Most bytes of a compressed batch of a Feather file, or of a dictionary, when it is uncompressed."""
 
 MOST_PIECE = 32 << 20
 """Most bytes of text of a batch when it is spread out, unless a single row has more."""
@@ -174,7 +177,7 @@ class BatchFile:
         return source
 
     def _feather(self) -> Iterator[tuple[int, Any]]:
-        self.rows = count_rows(self._stream(), self.name)
+        self.rows = _count_rows(self._stream(), self.name)
         before = 0
         for batch in pa.ipc.open_stream(self._stream()):
             for start in range(0, batch.num_rows, ROWS):
@@ -318,3 +321,30 @@ def cell_of(value: Any) -> Any:
     if isinstance(value, timedelta | UUID):
         return str(value)
     return plain_value(value)
+
+
+def _count_rows(source: Any, name: str) -> int:
+    """Look through the messages of a stream, and return how many rows it has.
+
+    Args:
+        source: the stream, as a `pyarrow.NativeFile` at its beginning.
+        name: what messages call the file.
+
+    Raises:
+        FileError: a batch is too large.
+        pyarrow.ArrowException: the stream is damaged.
+    """
+    rows = 0
+    for message in pa.ipc.MessageReader.open_stream(source):
+        body = memoryview(message.body) if message.body is not None else memoryview(b"")
+        try:
+            header = read_header(message.metadata.to_pybytes(), body)
+        except MalformedMessageError as error:
+            raise pa.ArrowInvalid(str(error)) from None
+        rows += header.rows
+        if header.size > max(MOST_UNPACKED, len(body)):  # one that is not compressed is used as it is in the file
+            raise FileError(
+                f"{name}: a batch has {header.size >> 20:,} MiB when uncompressed; write it in batches of at most "
+                f"{MOST_UNPACKED >> 20:,} MiB, or as Parquet"
+            )
+    return rows

@@ -80,11 +80,11 @@ class ArrowStream:
         Raises:
             TooLargeError: there is too much in all of them.
         """
-        kept = self._dictionaries.setdefault(message.dictionary, [])
-        if not message.is_delta:
+        kept = self._dictionaries.setdefault(message.header.dictionary, [])
+        if not message.header.is_delta:
             kept.clear()
         kept.append(message)
-        size = sum(one.size for messages in self._dictionaries.values() for one in messages)
+        size = sum(one.header.size for messages in self._dictionaries.values() for one in messages)
         if size > MOST_BODY:
             raise TooLargeError(f"the dictionaries have {size} bytes; at most {MOST_BODY} are taken", MOST_BODY)
 

@@ -23,7 +23,8 @@ from trivium.api.http.problems import ProblemError, to_problem
 from trivium.api.http.responses import ARROW, CutOffError, Header, StreamingResponse
 from trivium.api.services import services_of, stream_request
 from trivium.errors import InvalidInputError
-from trivium.portfolio.arrow_messages import DICTIONARY, SCHEMA, Message, Messages
+from trivium.portfolio.arrow_messages import Message, Messages
+from trivium.portfolio.ipc import DICTIONARY, SCHEMA
 from trivium.portfolio.streams import StreamError
 from trivium.recommendation import encode
 from trivium.rendering import Outcome, shared_outcome
@@ -143,10 +144,10 @@ class _ArrowBatch:
 
     async def _answer(self, scored: ArrowStream, message: Message) -> list[bytes]:
         """Return what a message adds to the response; nothing where the caller has left."""
-        if message.kind == SCHEMA:
+        if message.header.kind == SCHEMA:
             await _run(scored.begin, message)
             return []
-        if message.kind == DICTIONARY:
+        if message.header.kind == DICTIONARY:
             scored.keep(message)
             return []
         batch = await _run(scored.read, message)
