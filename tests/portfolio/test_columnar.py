@@ -310,7 +310,7 @@ def test_options_hold_for_columns_too(invoke: Invoke, tmp_path: Path) -> None:
 def test_standard_streams_can_be_columnar(tmp_path: Path) -> None:
     source = write(portfolio(50), tmp_path / "in.feather")
     for kind in ("parquet", "feather"):
-        command = [*COMMAND, "score", "-", "-o", "-", "--to", kind, "--columns", "strategy"]
+        command = [*COMMAND, "score", "-", "-o", "-", "--write", kind, "--columns", "strategy"]
         with source.open("rb") as file:
             done = subprocess.run(command, stdin=file, capture_output=True, env=environment(), check=True)
         (tmp_path / "out").write_bytes(done.stdout)
