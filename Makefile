@@ -58,6 +58,13 @@ casebook: .venv/.run ## report how far the policies agree with published cases
 bench: .bench/.done ## measure against rivals; some two minutes on an idle machine
 	@.bench/bin/python -m benchmarks
 
+# Ray, Spark and MLflow are large, and only the tests of engines need them. Spark itself needs Java.
+.engines/.done: requirements/engines.txt pyproject.toml service/trivium/__init__.py | .venv/bin/python
+	@.venv/bin/python -m venv .engines
+	@.engines/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/engines.txt
+	@.engines/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
+	@touch $@
+
 openapi: .venv/.run ## write the contract anew
 	@$(BIN)/python -c 'from trivium.api.app import CONTRACT; print(CONTRACT.yaml, end="")' > openapi/openapi.yaml
 
@@ -73,7 +80,7 @@ contract-fuzz: .venv/.dev ## fuzz the served contract; MAX_EXAMPLES=1000 for eac
 	  && SCHEMATHESIS_HOOKS=tools/schemathesis_hooks.py $(BIN)/st --config-file openapi/schemathesis.toml run .schemathesis/contract.json --url $$url --mode all \
 	    --phases examples,coverage,fuzzing,stateful --max-examples $(MAX_EXAMPLES)
 
-tools: .venv/.dev ## install the system tools some tests need, into .tools/ (and apt, when root)
+tools: .venv/.dev ## install the system tools some tests need, into .tools/ and .engines/ (and apt, when root)
 	@$(BIN)/python tools/install.py
 
 lock: ## renew the hash-locked requirements (needs uv)
@@ -81,7 +88,8 @@ lock: ## renew the hash-locked requirements (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -c requirements/run.txt --group build --extra prices --extra signatures pyproject.toml -o requirements/image.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -c requirements/run.txt --group dev pyproject.toml -o requirements/dev.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -c requirements/run.txt --group bench pyproject.toml -o requirements/bench.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --quiet -c requirements/run.txt --group engines pyproject.toml -o requirements/engines.txt
 
 clean: ## remove everything the other targets made
-	rm -rf .venv .tools .bench .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .schemathesis build dist
+	rm -rf .venv .tools .bench .engines .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .schemathesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

