@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import click
 from rich.console import Console
@@ -41,6 +43,9 @@ MOST_LISTED = 5
 @click.option("--resume", is_flag=True, help="Go on where a run that was stopped has got to.")
 @click.option("--dry-run", is_flag=True, help="Show how the columns are understood, and stop.")
 @click.option("--fail-on", type=click.Choice(["rejected"]), help="Exit with 1 when a row is rejected.")
+@click.option(
+    "--engine", type=click.Choice(["ray", "spark"]), help="Score Parquet files on a cluster; OUT is a directory."
+)
 @json_option
 def score(
     given: Given,
@@ -49,6 +54,7 @@ def score(
     resume: bool,
     dry_run: bool,
     fail_on: str | None,
+    engine: str | None,
     as_json: bool,
 ) -> None:
     """Recommend a strategy for each row of a portfolio.
@@ -57,10 +63,16 @@ def score(
     standard input. Columns are matched to the fields of a profile whatever their case and spaces; others are kept as
     they are. A row that is wrong is kept too, with its error.
     """
-    advisor = Advisor(find_served(selector))
+    policy = find_served(selector)
+    advisor = Advisor(policy)
     outputs = Outputs()
     chosen = DEFAULT_COLUMNS if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
     try:
+        if engine is not None and not dry_run:
+            directory = _output_directory(engine, given)
+            rejected = _load_engine(engine).score(engine, given, directory, policy, chosen, as_json=as_json)
+            _fail_on(fail_on, rejected)
+            return
         with open_sources(given) as sources:
             job = Job(sources, RowScorer(advisor, chosen), given.reading)
             if dry_run:
@@ -85,8 +97,47 @@ def score(
         hint = "; --resume goes on from here" if outputs.path is not None and outputs.kind in RESUMABLE else ""
         raise Failure(f"Stopped{hint}", FOUND_PROBLEMS) from None
     _sum_up(state, outputs, advisor.policy, as_json=as_json)
-    if fail_on is not None and state.summary.rejected:
-        raise Failure(f"{state.summary.rejected:,} rows are rejected", FOUND_PROBLEMS)
+    _fail_on(fail_on, state.summary.rejected)
+
+
+def _fail_on(fail_on: str | None, rejected: int) -> None:
+    if fail_on is not None and rejected:
+        raise Failure(f"{rejected:,} rows are rejected", FOUND_PROBLEMS)
+
+
+def _output_directory(engine: str, given: Given) -> Path:
+    """Return where an engine writes.
+
+    Raises:
+        FileError: it is not given, or an option is given that engines do not have.
+    """
+    others = {
+        "--rejects": given.rejects,
+        "--report": given.report,
+        "--markdown": given.markdown,
+        "--read": given.input_format,
+        "--write": given.output_format,
+    }
+    if used := next((name for name, value in others.items() if value is not None), None):
+        raise FileError(f"{used} cannot be combined with --engine {engine}")
+    if given.output is None or given.output == STANDARD:
+        raise FileError(f"--engine {engine} writes a file for each input: say -o DIRECTORY")
+    return Path(given.output)
+
+
+def _load_engine(engine: str) -> ModuleType:
+    """Return the module that scores on an engine.
+
+    Raises:
+        FileError: an extra is not installed.
+    """
+    try:
+        importlib.import_module(f"trivium.portfolio.engines.{engine}")
+        return importlib.import_module("trivium.cli.engines")
+    except ModuleNotFoundError as error:
+        if error.name not in {"numpy", "pyarrow", "pyspark", "ray"}:
+            raise
+        raise FileError(f"--engine {engine} needs the extra `{engine}`: pip install 'trivium[{engine}]'") from None
 
 
 @contextmanager
@@ -189,17 +240,18 @@ def _sum_up(state: State, outputs: Outputs, policy: Policy, *, as_json: bool) ->
     for rejected in state.rejects:
         click.echo(rejected, err=True)
     if outputs.stream is not None:
-        _show_summary(Console(stderr=True, highlight=False, markup=False, emoji=False), state.summary, policy)
+        show_summary(Console(stderr=True, highlight=False, markup=False, emoji=False), state.summary, policy)
     elif as_json:
         files = {"output": outputs.path, "rejects": outputs.rejects if state.summary.rejected else None}
         print_json({**state.summary.shown(), **{name: file and str(file) for name, file in files.items()}})
     else:
-        _show_summary(console(), state.summary, policy)
+        show_summary(console(), state.summary, policy)
         if outputs.rejects is not None and state.summary.rejected:
             console().print(Text(f"What is wrong with rejected rows is in {outputs.rejects}"))
 
 
-def _show_summary(out: Console, summary: Summary, policy: Policy) -> None:
+def show_summary(out: Console, summary: Summary, policy: Policy) -> None:
+    """Print a summary as tables."""
     projects = summary.projects
     rejected = f", {summary.rejected:,} rejected" if summary.rejected else ""
     out.print(Text(f"{projects:,} projects{rejected}", "bold"))

@@ -63,10 +63,16 @@ class BatchWriter:
         if self._rows >= GROUP_ROWS or self._bytes >= GROUP_BYTES:
             self._flush()
 
-    def close(self) -> None:
-        """Write what is left, and what comes after the last batch."""
+    def close(self, footer: Mapping[str, str] | None = None) -> None:
+        """Write what is left, and what comes after the last batch.
+
+        Args:
+            footer: what to note in the footer of a Parquet file.
+        """
         if self._is_parquet and (self._kept or self._writer is None):
             self._flush()
+        if self._is_parquet and footer:
+            self._writer.add_key_value_metadata(footer)
         self._writer.close()
 
     def discard(self) -> None:

@@ -6,7 +6,7 @@ file is of no use without its end; it has a temporary name until it is whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any, Self
 
@@ -35,6 +35,7 @@ def score_file(
     *,
     groups: Sequence[int] | None = None,
     metadata: Mapping[str, str] | None = None,
+    footer: Callable[[Summary], Mapping[str, str]] | None = None,
 ) -> State:
     """Score one Parquet or Feather file, or some row groups of it, into one.
 
@@ -47,16 +48,17 @@ def score_file(
         reading: how to read the columns.
         groups: the row groups to score; None for all. Rows keep the numbers that they have in the whole file.
         metadata: what to note in the schema of the output.
+        footer: what to note in the footer of a Parquet file, by the counts over its rows.
 
     Returns:
         The counts and the first rejected rows. `Summary.merge` adds the counts of several files up.
 
     Raises:
         ColumnsError: the columns cannot be understood.
-        FileError: the file cannot be read or has no rows, or the output cannot be written; then nothing is left of it.
+        FileError: the file cannot be read, or the output cannot be written; then nothing is left of it.
     """
     job = Job([source], RowScorer(scorer.advisor, scorer.columns), reading or Reading())
-    return run(job, outputs, scorer=scorer, groups=groups, metadata=metadata)
+    return run(job, outputs, scorer=scorer, groups=groups, metadata=metadata, footer=footer, may_be_empty=True)
 
 
 def run(
@@ -66,6 +68,8 @@ def run(
     scorer: Scorer | None = None,
     groups: Sequence[int] | None = None,
     metadata: Mapping[str, str] | None = None,
+    footer: Callable[[Summary], Mapping[str, str]] | None = None,
+    may_be_empty: bool = False,
     ranked: bool = False,
     progress: Progress | None = None,
 ) -> State:
@@ -77,6 +81,8 @@ def run(
         scorer: the same policy and columns as arrays, where they have been made before.
         groups: the row groups to score of each input; None for all.
         metadata: what to note in the schema of the output.
+        footer: what to note in the footer of a Parquet file, by the counts over its rows.
+        may_be_empty: whether inputs without rows give an output without rows.
         ranked: whether to find the first projects too, for a report.
         progress: told how far it is.
 
@@ -100,9 +106,9 @@ def run(
                         done += piece.batch.num_rows
                         told(done, before + file.tell())
                 before += source.size
-            if not done:
+            if not done and not may_be_empty:
                 raise FileError(f"{job.sources[-1].name}: there are columns and no rows")
-            return output.publish()
+            return output.publish(footer)
     except OSError as error:
         raise FileError(f"{error.filename or outputs.path or 'output'}: {error.strerror or error}") from None
 
@@ -153,11 +159,11 @@ class _Output:
         if self._writer is not None:
             self._writer.write(self._joined(piece.batch, answers))
 
-    def publish(self) -> State:
+    def publish(self, footer: Callable[[Summary], Mapping[str, str]] | None = None) -> State:
         """Give the files their names, and return what was counted."""
-        if self._writer is not None:
-            self._writer.close()
         self._state.summary = self._tally.summary()
+        if self._writer is not None:
+            self._writer.close(footer(self._state.summary) if footer else None)
         self._rejected.publish(keep=self._state.summary.rejected > 0)
         self._scored.publish()
         return self._state

@@ -1,14 +1,31 @@
-"""Ray: a function for `map_batches` of Ray Data, and one task per part of a portfolio of files."""
+"""Ray: a function for `map_batches` of Ray Data, and one Ray task for each task of a portfolio of files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import ray
+from ray.exceptions import RayError
 
+from trivium.portfolio.engines.attempt import attempt
+from trivium.portfolio.engines.plan import Outcome, RunSpec, Task
+from trivium.portfolio.engines.run import EngineError
 from trivium.portfolio.engines.spec import ScorerSpec, scored_batches
+
+
+SUBMITTED = 1000
+"""Most tasks that are submitted and not done. It is large, because a cluster grows by what waits."""
+
+RETRIES = 3
+"""How often a task is tried again whose worker died."""
+
+OBJECT_STORE_BYTES = 128 << 20
+"""Shared memory of a cluster that is started here: rows go from file to file, so it holds only what to do."""
 
 
 class ScoreBatches:
@@ -48,3 +65,69 @@ def score_batches(policy: str | Path | None = None, columns: Sequence[str] | Non
         InvalidInputError: a name is not that of a column, or is given twice.
     """
     return ScoreBatches(ScorerSpec.find(policy, columns))
+
+
+def score_tasks(run: RunSpec, tasks: Sequence[Task]) -> Iterator[Outcome]:
+    """Do each task as a task of Ray, and yield the outcomes as they are known.
+
+    It uses the cluster that this process is connected to, else the one that `RAY_ADDRESS` names, else the cores of this
+    machine.
+
+    Args:
+        run: what all tasks have in common.
+        tasks: what to do; every machine of the cluster reads and writes their files under the same paths.
+
+    Raises:
+        EngineError: there is no such cluster, or it does not start.
+    """
+    with _connected():
+        do_task = ray.remote(num_cpus=1, max_retries=RETRIES)(_attempt)
+        shared = ray.put(run)
+        waiting = list(reversed(tasks))
+        submitted: dict[Any, Task] = {}
+        while waiting or submitted:
+            while waiting and len(submitted) < SUBMITTED:
+                task = waiting.pop()
+                submitted[do_task.options(name=task.target).remote(shared, task)] = task
+            (done,), _ = ray.wait(list(submitted), num_returns=1)
+            task = submitted.pop(done)
+            try:
+                yield ray.get(done)
+            except RayError as error:
+                yield Outcome(task, error=f"the task failed: {_last_line(error)}")
+
+
+def _attempt(run: RunSpec, task: Task) -> Outcome:
+    pa.set_cpu_count(1)  # the task has one core; others have the rest
+    return attempt(run, task)
+
+
+@contextmanager
+def _connected() -> Iterator[None]:
+    """Connect to a cluster; leave it, or stop it, only if this has connected."""
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        if os.environ.get("RAY_ADDRESS"):
+            ray.init(log_to_driver=False, logging_level="error")
+        else:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else a started cluster reports itself to its makers
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                object_store_memory=OBJECT_STORE_BYTES,
+                log_to_driver=False,
+                logging_level="error",
+            )
+    except (ConnectionError, RuntimeError, OSError, ValueError) as error:
+        raise EngineError(f"Ray does not start: {_last_line(error)}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -81,33 +81,23 @@ class ScorerSpec(msgspec.Struct, frozen=True):
         return cls.of(ServedPolicy(load_policy(text, name, VOCABULARY), Lifecycle()), columns)
 
 
-@lru_cache(maxsize=4)
-def load_advisor(digest: str, version: str, text: str, lifecycle: Lifecycle) -> Advisor:
-    """Return the advisor by a policy; loaded once in each process.
+@lru_cache(maxsize=8)
+def load_scorer(spec: ScorerSpec) -> Scorer:
+    """Return a scorer of record batches; loaded once in each process.
 
     The driver has proved the policy, so it is only compiled here.
 
     Raises:
         WorkerError: this process has another Trivium than the driver, or reads the policy differently.
     """
-    if version != trivium.__version__:
+    if spec.version != trivium.__version__:
         raise WorkerError(
-            f"the driver has trivium {version}, this worker {trivium.__version__}; install the same on all machines"
+            f"the driver has trivium {spec.version}, this worker has {trivium.__version__}: install one on all machines"
         )
-    policy = compile_policy(text, "policy of the driver", VOCABULARY)
-    if policy.digest != digest:
-        raise WorkerError(f"the policy has the digest {policy.digest} here and {digest} on the driver")
-    return Advisor(ServedPolicy(policy, lifecycle))
-
-
-@lru_cache(maxsize=8)
-def load_scorer(spec: ScorerSpec) -> Scorer:
-    """Return a scorer of record batches; loaded once in each process.
-
-    Raises:
-        WorkerError: as of `load_advisor`.
-    """
-    return Scorer(load_advisor(spec.digest, spec.version, spec.text, spec.lifecycle), spec.columns)
+    policy = compile_policy(spec.text, "policy of the driver", VOCABULARY)
+    if policy.digest != spec.digest:
+        raise WorkerError(f"the policy has the digest {policy.digest} here and {spec.digest} on the driver")
+    return Scorer(Advisor(ServedPolicy(policy, spec.lifecycle)), spec.columns)
 
 
 def plain(kind: Any) -> Any:
@@ -138,7 +128,7 @@ def scored_batches(spec: ScorerSpec, batches: Iterable[Any]) -> Iterator[Any]:
 
     Raises:
         InvalidInputError: as of `added_fields`.
-        WorkerError: as of `load_advisor`.
+        WorkerError: as of `load_scorer`.
     """
     scorer = load_scorer(spec)
     for batch in batches:

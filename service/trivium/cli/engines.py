@@ -1,0 +1,86 @@
+"""`trivium score --engine`: files on Ray or Spark. It needs an extra, so it is imported only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from trivium.cli.common import FOUND_PROBLEMS, Failure, console, print_json
+from trivium.cli.portfolios import Given
+from trivium.cli.score import show_progress, show_summary
+from trivium.policy import ServedPolicy
+from trivium.portfolio.engines.plan import RunSpec, find_inputs, make_tasks
+from trivium.portfolio.engines.run import Engine, EngineError, Result, score_tasks
+from trivium.portfolio.engines.spec import ScorerSpec
+from trivium.portfolio.files import COLUMNAR, FileError
+from trivium.portfolio.job import source_of
+from trivium.portfolio.paths import format_of
+
+
+def score(
+    engine: str,
+    given: Given,
+    directory: Path,
+    policy: ServedPolicy,
+    columns: Sequence[str],
+    *,
+    as_json: bool,
+) -> int:
+    """Score files on an engine into files below a directory, print the summary, and return how many rows are rejected.
+
+    Args:
+        engine: `ray` or `spark`.
+        given: the options: the inputs, and how to read them.
+        directory: where the outputs go.
+        policy: the policy that decides.
+        columns: the columns to add.
+        as_json: whether to print the summary as JSON.
+
+    Raises:
+        FileError: an input or the output directory will not do.
+        InvalidInputError: a name is not that of a column, or is given twice.
+        Failure: the engine does not start, or some files are not scored.
+    """
+    do_tasks: Engine = importlib.import_module(f"trivium.portfolio.engines.{engine}").score_tasks
+    run = RunSpec(ScorerSpec.of(policy, columns), given.reading)
+    places = find_inputs(given.inputs, directory)
+    tasks = make_tasks([(source_of(path, _kind(path)), place) for path, place in places.items()], directory, run)
+    try:
+        with show_progress(sum(task.size for task in tasks)) as progress:
+            result = score_tasks(run, tasks, directory, do_tasks, progress)
+    except EngineError as error:
+        raise Failure(f"Error: {error}", FOUND_PROBLEMS) from None
+    for failed in result.failed:
+        click.echo(f"{failed.file}: {failed.error.removeprefix(f'{failed.file}: ')}", err=True)
+    _show(result, directory, policy, as_json=as_json)
+    if result.failed:
+        raise Failure(f"{len(result.failed):,} of {result.tasks:,} files are not scored", FOUND_PROBLEMS)
+    return result.summary.rejected
+
+
+def _kind(path: Path) -> str:
+    """Return the format of a file.
+
+    Raises:
+        FileError: engines do not read it.
+    """
+    try:
+        return format_of(path, COLUMNAR)
+    except FileError:
+        hint = "convert the file, or leave it out with a pattern such as 'data/*.parquet'"
+        raise FileError(f"{path}: engines read Parquet and Feather files; {hint}") from None
+
+
+def _show(result: Result, directory: Path, policy: ServedPolicy, *, as_json: bool) -> None:
+    if as_json:
+        run = {"output": str(directory), "tasks": result.tasks, "skipped": result.skipped, "failed": result.failed}
+        print_json({**result.summary.shown(), **run})
+        return
+    show_summary(console(), result.summary, policy.policy)
+    done = result.tasks - len(result.failed)
+    earlier = f", {result.skipped:,} of them from an earlier run" if result.skipped else ""
+    console().print(Text(f"{done:,} of {result.tasks:,} outputs are in {directory}{earlier}"))
