@@ -124,20 +124,23 @@ def find_inputs(names: Sequence[str], output: Path) -> dict[Path, Path]:
     return places
 
 
-def make_tasks(sources: Sequence[tuple[Source, Path]], directory: Path, run: RunSpec) -> list[Task]:
+def make_tasks(
+    sources: Sequence[tuple[Source, Path]], directory: Path, run: RunSpec, limit: int = TASK_BYTES
+) -> list[Task]:
     """Divide a portfolio into tasks, in the order of its files.
 
     Args:
         sources: the input files, and where each belongs below the output directory.
         directory: the output directory.
         run: what all tasks have in common.
+        limit: bytes above which a Parquet file is split.
 
     Raises:
         FileError: two tasks would be written to one file, or the output directory has other Parquet files.
     """
     tasks: dict[str, Task] = {}
     for source, place in sources:
-        for row_groups, name, size in _pieces(source, place):
+        for row_groups, name, size in _pieces(source, place, limit):
             target = str(directory / name)
             if target in tasks:
                 other = tasks[target].source
@@ -162,10 +165,10 @@ def finished(task: Task) -> Outcome | None:
     return Outcome(task, footer.summary) if footer.identity == task.identity else None
 
 
-def _pieces(source: Source, place: Path) -> Iterator[tuple[tuple[int, int] | None, Path, int]]:
+def _pieces(source: Source, place: Path, limit: int) -> Iterator[tuple[tuple[int, int] | None, Path, int]]:
     """Yield what to read of a file, the name of what to write, and the bytes to read."""
-    groups = _row_group_sizes(source) if source.kind == "parquet" and source.size > TASK_BYTES else []
-    ends = _ends(groups)
+    groups = _row_group_sizes(source) if source.kind == "parquet" and source.size > limit else []
+    ends = _ends(groups, limit)
     if len(ends) < 2:  # noqa: PLR2004 - nothing to split
         yield None, place.with_suffix(".parquet"), source.size
         return
@@ -175,12 +178,12 @@ def _pieces(source: Source, place: Path) -> Iterator[tuple[tuple[int, int] | Non
         start = end
 
 
-def _ends(sizes: Sequence[int]) -> list[int]:
-    """Return where to end each task so that it has about `TASK_BYTES`."""
+def _ends(sizes: Sequence[int], limit: int) -> list[int]:
+    """Return where to end each task so that it has about as many bytes as the limit."""
     ends, size = [], 0
     for at, one in enumerate(sizes, 1):
         size += one
-        if size >= TASK_BYTES or at == len(sizes):
+        if size >= limit or at == len(sizes):
             ends.append(at)
             size = 0
     return ends
