@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import click
@@ -50,7 +52,8 @@ def score(
     places = find_inputs(given.inputs, directory)
     tasks = make_tasks([(source_of(path, _kind(path)), place) for path, place in places.items()], directory, run)
     try:
-        with show_progress(sum(task.size for task in tasks)) as progress:
+        # Ray prints the deaths of workers, and standard output is for the summary.
+        with show_progress(sum(task.size for task in tasks)) as progress, redirect_stdout(sys.stderr):
             result = score_tasks(run, tasks, directory, do_tasks, progress)
     except EngineError as error:
         raise Failure(f"Error: {error}", FOUND_PROBLEMS) from None

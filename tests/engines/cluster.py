@@ -1,0 +1,115 @@
+"""Real engines: commands in the environment that has them, and the sudden death of a worker at work."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from engines import inputs
+from toolbox import ROOT
+from trivium.portfolio.engines.attempt import attempt_target
+from waiting import until
+
+
+BIN = ROOT / ".engines" / "bin"
+FILES, ROWS = 5, 12 * inputs.POISONED + 1
+"""A portfolio that takes workers some seconds, by slow columns."""
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """Return an environment in which engines write below a folder only, and reach this machine only."""
+    kept = {
+        name: value for name, value in os.environ.items() if not re.match("TRIVIUM_|RAY_|SPARK_|PYSPARK_|MASTER$", name)
+    }
+    kept |= {"HOME": str(home), "PYTHONPATH": str(ROOT / "tests"), "TZ": "UTC", "RAY_USAGE_STATS_ENABLED": "0"}
+    kept |= {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(home), "SPARK_WORKER_DIR": str(home / "work")}
+    return kept | {"PYSPARK_PYTHON": str(BIN / "python")} | more
+
+
+def run(*command: str | Path, env: dict[str, str], check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a command of the engines' environment; fail the test if it fails."""
+    program, *arguments = map(str, command)
+    done = subprocess.run([BIN / program, *arguments], env=env, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        raise AssertionError(f"{program} ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-6000:]}")
+    return done
+
+
+def scoring(engine: str, source: Path, output: Path) -> list[str]:
+    """Return the command that scores a portfolio, by columns that keep workers busy."""
+    command = ["trivium", "score", str(source), "--engine", engine, "-o", str(output), "--policy", inputs.VERSION]
+    return [*command, "--columns", ",".join(inputs.SLOW), "--json"]
+
+
+@contextmanager
+def started(*command: str | Path, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """Start a command of the engines' environment; it and all that it started are killed in the end."""
+    program, *arguments = map(str, command)
+    with subprocess.Popen(
+        [BIN / program, *arguments],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def kill_at_work(output: Path, victim: Callable[[int], int] = int, working: Callable[[], bool] = lambda: True) -> Path:
+    """Kill a worker in the middle of an attempt, and return the file that it was writing.
+
+    Args:
+        output: where attempts write.
+        victim: the process to kill, by the process that writes.
+        working: whether the run goes on, so that there will be attempts.
+    """
+    caught: list[Path] = []
+
+    def catch() -> bool:
+        assert working(), "the run has ended, and no attempt was caught"
+        for path in output.glob(".*.parquet.*"):
+            if attempt_target(path.name) is None:
+                continue
+            (pid,) = re.findall(r"\.(\d+)-[0-9a-f]{16}", path.name)
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGSTOP)
+                # While it is stopped it cannot finish; if its file is still there, it is in the middle.
+                if path.exists() and is_stopped(int(pid)):
+                    killed = victim(int(pid))
+                    os.kill(killed, signal.SIGKILL)
+                    os.kill(int(pid), signal.SIGKILL)
+                    caught.append(path)
+                    return True
+                os.kill(int(pid), signal.SIGCONT)
+        return False
+
+    until(catch)
+    return caught[0]
+
+
+def is_stopped(pid: int) -> bool:
+    """Wait until a signal to stop has had its effect; return whether the process is there at all."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        while (state := status(pid)["State"][0]) not in "TZX":
+            time.sleep(0.001)
+        return state == "T"
+    return False
+
+
+def parent(pid: int) -> int:
+    return int(status(pid)["PPid"])
+
+
+def status(pid: int) -> dict[str, str]:
+    """Return what the kernel says of a process."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
