@@ -40,8 +40,8 @@ def main(source: Path, folder: Path) -> None:
     scored = ray.data.read_parquet(str(source)).map_batches(score, batch_format="pyarrow").materialize()
     scored.write_parquet(str(folder / "scored"))
     # Shuffles of Ray Data have to understand the added columns.
-    counts = {str(one["strategy"]): one["count()"] for one in scored.groupby("strategy").count().take_all()}
-    (folder / "counts.json").write_text(json.dumps(counts), encoding="utf-8")
+    strategies = [row["strategy"] for row in scored.select_columns(["strategy"]).sort("strategy").take_all()]
+    (folder / "strategies.json").write_text(json.dumps(strategies), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from trivium.portfolio.engines.spark import scored
 
 
 def main(source: Path, folder: Path) -> None:
-    session = SparkSession.builder.config("spark.ui.enabled", "false").getOrCreate()
+    settings = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2"}
+    session = SparkSession.builder.config(map=settings).getOrCreate()
     frame = session.read.parquet(str(source))
     columns = (*inputs.SLOW, "nearest_path", "payback_months")
     answered = scored(frame, inputs.VERSION, columns)
