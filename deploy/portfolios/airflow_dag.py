@@ -4,7 +4,7 @@ The image reads CSV and NDJSON as it is. The task fails if a row is rejected; th
 `/data/scored/<day>.rejects.csv`, and what they say is in the log of the task.
 """
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from airflow.providers.cncf.kubernetes.operators.pod import KubernetesPodOperator
 from airflow.sdk import DAG
@@ -14,7 +14,7 @@ from kubernetes.client import models as k8s
 with DAG(
     dag_id="trivium_portfolio",
     schedule="@daily",
-    start_date=datetime(2026, 11, 1, tzinfo=timezone.utc),
+    start_date=datetime(2026, 11, 1, tzinfo=UTC),
     catchup=False,
     tags=["trivium"],
 ):

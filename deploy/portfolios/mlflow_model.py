@@ -12,10 +12,11 @@ import sys
 
 import mlflow
 import pandas as pd
-import trivium
 from mlflow.models import ModelSignature
 from mlflow.pyfunc import PythonModel, PythonModelContext, save_model
 from mlflow.types import ParamSchema, ParamSpec
+
+import trivium
 
 
 COLUMNS = "strategy,status,codes,first_question,policy_version,error"
@@ -29,9 +30,7 @@ class Recommendations(PythonModel):
         policy = (context.artifacts or {}).get("policy")
         self._score = trivium.load(policy).score if policy else trivium.score
 
-    def predict(
-        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, str] | None = None
-    ) -> pd.DataFrame:
+    def predict(self, model_input: pd.DataFrame, params: dict[str, str] | None = None) -> pd.DataFrame:
         """Return the rows with the answers as further columns."""
         columns = (params or {}).get("columns", COLUMNS).split(",")
         return self._score(model_input, columns=columns).read_pandas()

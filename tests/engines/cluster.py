@@ -27,7 +27,7 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     }
     kept |= {"HOME": str(home), "PYTHONPATH": str(ROOT / "tests"), "TZ": "UTC", "RAY_USAGE_STATS_ENABLED": "0"}
     kept |= {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(home), "SPARK_WORKER_DIR": str(home / "work")}
-    # Short runs are done before a thorough compilation pays; and two cores have no use for threads that collect garbage.
+    # Short runs are done before a thorough compilation pays, and two cores are too few to collect garbage beside.
     kept |= {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
     return kept | {"PYSPARK_PYTHON": str(BIN / "python")} | more
 
