@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import columns, files, in_process, over_http, questions, stalls
+from benchmarks import columns, engines, files, in_process, over_http, questions, stalls
 from benchmarks.rows import Row
 
 
@@ -41,7 +41,13 @@ def main() -> None:
     table = Table("what", "measured", "target", "", box=None, pad_edge=False)
     rows: list[Row] = []
     for row in chain(
-        in_process.rows(), columns.rows(), files.rows(), over_http.rows(), stalls.rows(), questions.rows()
+        in_process.rows(),
+        columns.rows(),
+        files.rows(),
+        engines.rows(),
+        over_http.rows(),
+        stalls.rows(),
+        questions.rows(),
     ):
         log.print(row.what, row.measured, highlight=False, soft_wrap=True)
         rows.append(row)
