@@ -334,7 +334,8 @@ def test_a_stopped_run_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "out.parquet").write_text("before", "utf-8")
     command = [*COMMAND, "score", str(source), "-o", str(tmp_path / "out.parquet")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()) as process:
-        while process.poll() is None and not (tmp_path / ".out.parquet.part").exists():
+        part = tmp_path / ".out.parquet.part"
+        while process.poll() is None and not (part.exists() and part.stat().st_size > len(b"PAR1")):
             time.sleep(0.002)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
