@@ -282,7 +282,7 @@ def unpacked(size: int) -> bytes:
     return body.replace(struct.pack("<q", 8000), struct.pack("<q", size))
 
 
-def bomb(rows: int, value: int, kind: str) -> bytes:
+def bomb(rows: int, value: int, kind: str, column: str = "primary_goal") -> bytes:
     """Return a small stream that repeats a long text, or a list, in each row."""
     text = pa.array(["x" * value])
     zeros = pa.array(np.zeros(rows, np.int32))
@@ -296,7 +296,7 @@ def bomb(rows: int, value: int, kind: str) -> bytes:
         "lists": lambda: pa.FixedSizeListArray.from_arrays(pa.nulls(rows * value), value),
         "nulls": lambda: pa.nulls(rows),
     }[kind]()
-    return stream_of(pa.table({"primary_goal": array}))
+    return stream_of(pa.table({"labeled_examples": pa.nulls(rows), column: array}))
 
 
 Made = dict[str, tuple[Callable[[], bytes], str]]
@@ -313,6 +313,8 @@ TOO_LARGE: Made = {
     "a dictionary of a long text": (lambda: bomb(1000, 1 << 20, "dictionary"), "`primary_goal` has a text"),
     "views of a long text": (lambda: bomb(1000, 1 << 20, "view"), "`primary_goal` has a text"),
     "a run of a long text": (lambda: bomb(1000, 1 << 20, "runs"), "`primary_goal` has a text"),
+    "views that are passed through": (lambda: bomb(100_000, 1 << 20, "view", "note"), "`note` has 104857600000 bytes"),
+    "lists that are passed through": (lambda: bomb(1000, 1 << 20, "lists", "note"), "`note` has lists of 1048576000"),
     "endless metadata": (lambda: b"\xff\xff\xff\xff" + struct.pack("<i", 1 << 30), "The metadata of a message"),
 }
 
@@ -342,6 +344,10 @@ MALFORMED: Made = {
     "a misspelt column": (lambda: stream_of(pa.table({"labeled_exampels": [1]})), "did you mean `labeled_examples`?"),
     "a column of the answer": (lambda: stream_of(ROW.append_column("strategy", [["x"]])), "of this name too"),
     "lists": (lambda: bomb(9, 1 << 20, "lists"), "expected numbers, texts or flags, got fixed_size_list"),
+    "a name that is no text": (
+        lambda: stream_of(pa.table({"labeled_examples": [1], "naaame": [1]})).replace(b"naaame", b"na\xff\xffme"),
+        "the Arrow stream is damaged",
+    ),
     "a struct": (lambda: stream_of(pa.table({"primary_goal": [{"x": 1}]})), "got struct"),
     "many columns": (lambda: stream_of(pa.table({f"c{at}": [1] for at in range(1001)})), "more than 1000 columns"),
 }

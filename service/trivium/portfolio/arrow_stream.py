@@ -14,20 +14,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from trivium.errors import FieldError, InvalidInputError
 from trivium.portfolio.arrow import Scorer
+from trivium.portfolio.arrow_bounds import check_spread, check_texts, of_wrong_type
 from trivium.portfolio.arrow_messages import MOST_BODY, Message
 from trivium.portfolio.columns import MOST_COLUMNS
-from trivium.portfolio.profiles import profile_columns
 from trivium.portfolio.rows import DEFAULT_COLUMNS
 from trivium.portfolio.streams import StreamError, TooLargeError
-from trivium.portfolio.values import is_text
 
-
-MOST_TEXT = 512
-"""Most bytes of a text in a column of a profile: a dictionary could repeat a long one a million times."""
 
 _STRATEGY, _STATUS, _CODES = map(DEFAULT_COLUMNS.index, ("strategy", "status", "codes"))
 
@@ -65,14 +60,14 @@ class ArrowStream:
         self._schema = message.data
         with _reading():
             schema = _opened([message.data]).schema
-        if len(schema) > MOST_COLUMNS:
-            detail = f"there are more than {MOST_COLUMNS} columns; leave out those that are not needed"
-            raise InvalidInputError([FieldError("malformed", detail, pointer="")])
-        scored = self._scorer.schema(schema)
-        if errors := list(_of_wrong_type(schema)):
-            raise InvalidInputError(errors)
-        self._writer = pa.ipc.new_stream(self._sink, scored)
-        self._last = pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in scored.types], schema=scored)
+            if len(schema) > MOST_COLUMNS:
+                detail = f"there are more than {MOST_COLUMNS} columns; leave out those that are not needed"
+                raise InvalidInputError([FieldError("malformed", detail, pointer="")])
+            scored = self._scorer.schema(schema)
+            if errors := list(of_wrong_type(schema)):
+                raise InvalidInputError(errors)
+            self._writer = pa.ipc.new_stream(self._sink, scored)
+            self._last = pa.RecordBatch.from_arrays([pa.nulls(0, kind) for kind in scored.types], schema=scored)
 
     def keep(self, message: Message) -> None:
         """Take a dictionary.
@@ -97,8 +92,10 @@ class ArrowStream:
         dictionaries = [one.data for messages in self._dictionaries.values() for one in messages]
         with _reading():
             batch = _opened([self._schema, *dictionaries, message.data]).read_next_batch()
+            batch.validate()
+            check_spread(batch)
             batch.validate(full=True)  # what is damaged could crash what works on it
-        _check_texts(batch)
+            check_texts(batch)
         return batch
 
     def score(self, rows: Any) -> list[Any]:
@@ -223,58 +220,3 @@ def _without_rows(array: Any) -> Any:
         none = pa.nulls(0, kind.index_type)
         return pa.DictionaryArray.from_arrays(none, array.dictionary, ordered=kind.ordered)
     return array.slice(0, 0) if kind.num_fields else pa.nulls(0, kind)
-
-
-def _of_wrong_type(schema: Any) -> Iterator[FieldError]:
-    """Yield the columns of profiles that hold more than one value in a row, costs excepted."""
-    for name, at in profile_columns(schema).items():
-        kind = schema.types[at]
-        kinds = [kind.field(one).type for one in range(kind.num_fields)] if pa.types.is_struct(kind) else [kind]
-        if (pa.types.is_struct(kind) and name != "costs") or not all(map(_is_single, kinds)):
-            yield FieldError(
-                "wrong_type", f"expected numbers, texts or flags, got {str(kind)[:100]}", pointer=f"/{name}"
-            )
-
-
-def _is_single(kind: Any) -> bool:
-    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
-        return _is_single(kind.value_type)
-    few = (pa.types.is_primitive, pa.types.is_boolean, pa.types.is_null, pa.types.is_decimal, is_text, _is_bytes)
-    return any(is_one(kind) for is_one in few)
-
-
-def _is_bytes(kind: Any) -> bool:
-    several = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
-    return any(is_one(kind) for is_one in several)
-
-
-def _check_texts(batch: Any) -> None:
-    for name, at in profile_columns(batch.schema).items():
-        if (longest := _longest(batch.column(at))) > MOST_TEXT:
-            detail = f"column `{name}` has a text of {longest} bytes; at most {MOST_TEXT} are taken"
-            raise TooLargeError(detail, MOST_TEXT)
-
-
-def _longest(array: Any) -> int:
-    """Return the bytes of the longest text in an array."""
-    kind = array.type
-    if pa.types.is_struct(kind):
-        return max((_longest(array.field(at)) for at in range(kind.num_fields)), default=0)
-    if pa.types.is_dictionary(kind):
-        return _longest(array.dictionary)
-    if pa.types.is_run_end_encoded(kind):
-        return _longest(array.values)
-    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
-        return _longest_view(array)
-    if is_text(kind) or _is_bytes(kind):
-        return pc.max(pc.binary_length(array)).as_py() or 0
-    return 0
-
-
-def _longest_view(array: Any) -> int:
-    """Return the bytes of the longest text in an array of views; each has 16 bytes and begins with its length."""
-    if not len(array):
-        return 0
-    lengths = np.frombuffer(array.buffers()[1], np.int32)[::4][array.offset : array.offset + len(array)]
-    valid = array.is_valid().to_numpy(zero_copy_only=False)
-    return int(np.where(valid, lengths, 0).max())
