@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -80,7 +81,7 @@ def check(data: Any, kind: type[msgspec.Struct], pointer: str = "", *, suggest: 
     if not isinstance(data, Mapping):
         yield FieldError("wrong_type", f"expected an object, got {_named(data)}", pointer=pointer)
         return
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    fields = _fields(kind)
     unknown = 0
     for name, value in data.items():
         at = f"{pointer}/{_escaped(str(name))}"
@@ -88,7 +89,7 @@ def check(data: Any, kind: type[msgspec.Struct], pointer: str = "", *, suggest: 
             unknown += 1
             near = suggest and unknown <= MAX_SUGGESTED
             yield FieldError("unknown_field", f"unknown field{_suggest(str(name), fields, near=near)}", pointer=at)
-        elif (nested := _struct(fields[name].type)) is not None and value is not None:
+        elif (nested := fields[name].nested) is not None and value is not None:
             yield from check(value, nested, at, suggest=suggest)
         else:
             try:
@@ -177,6 +178,22 @@ def base_type(kind: Any) -> Any:
     while parts := _parts(kind):
         kind = parts[0]
     return kind
+
+
+class _Field(NamedTuple):
+    """A field of a struct: its type, the struct that it holds, if any, and whether it must be given."""
+
+    type: Any
+    nested: type[msgspec.Struct] | None
+    required: bool
+
+
+@lru_cache(maxsize=64)
+def _fields(kind: type[msgspec.Struct]) -> Mapping[str, _Field]:
+    """Return the fields of a struct by name; kept, for msgspec reads the annotations of the struct each time."""
+    return {
+        one.encode_name: _Field(one.type, _struct(one.type), one.required) for one in msgspec.structs.fields(kind)
+    }
 
 
 def _struct(kind: Any) -> type[msgspec.Struct] | None:
