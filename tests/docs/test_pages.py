@@ -69,7 +69,12 @@ def test_settings_metrics_and_codes_exist() -> None:
     codes = {code for document in documents for code in document.codes}
     codes |= {warning.code for document in documents for warning in document.warnings} | {"POLICY_DEPRECATED"}
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    others = {"API_VERSION", "RAY_ADDRESS", "SPARK_REMOTE", *re.findall(r"^([A-Z_]+) \?=", makefile, flags=re.MULTILINE)}
+    others = {
+        "API_VERSION",
+        "RAY_ADDRESS",
+        "SPARK_REMOTE",
+        *re.findall(r"^([A-Z_]+) \?=", makefile, flags=re.MULTILINE),
+    }
     for page in OWN:
         words = re.findall(r"`([A-Z][A-Z0-9]*(?:_[A-Z0-9]*)+)", text(page))
         assert [word for word in words if word not in settings | codes | others] == [], page
