@@ -191,9 +191,7 @@ class _Field(NamedTuple):
 @lru_cache(maxsize=64)
 def _fields(kind: type[msgspec.Struct]) -> Mapping[str, _Field]:
     """Return the fields of a struct by name; kept, for msgspec reads the annotations of the struct each time."""
-    return {
-        one.encode_name: _Field(one.type, _struct(one.type), one.required) for one in msgspec.structs.fields(kind)
-    }
+    return {one.encode_name: _Field(one.type, _struct(one.type), one.required) for one in msgspec.structs.fields(kind)}
 
 
 def _struct(kind: Any) -> type[msgspec.Struct] | None:
