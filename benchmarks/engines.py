@@ -12,12 +12,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from time import perf_counter, process_time
+from time import perf_counter, process_time, sleep
 from typing import Any
 
 import msgspec
 
-from benchmarks.rows import Row, at_least
+from benchmarks.rows import Row, at_least, compared
 
 
 PYTHON = Path(__file__).resolve().parents[1] / ".engines" / "bin" / "python"
@@ -31,10 +31,12 @@ class Measured(msgspec.Struct, frozen=True):
 
     Attributes:
         seconds: of all files, by the number of workers.
+        computing: seconds of as many processes that only compute, each as much: what the machine itself allows.
         processor: seconds of processor time that one process takes for a million rows.
     """
 
     seconds: list[float]
+    computing: list[float]
     processor: float
 
 
@@ -52,6 +54,10 @@ def rows() -> Iterator[Row]:
     speed = FILES * ROWS / two / 1e6
     yield Row(f"Parquet to Parquet on Ray, policy {VERSION}, default columns", f"{FILES} files, {FILES * ROWS:,} rows")
     yield at_least("  two workers vs one", one / two, 1.7, f"{one:.1f} s and {two:.1f} s, {speed:.2g} M rows/s")
+    alone, together = measured.computing
+    yield compared(
+        "  two processes that only compute vs one", 2 * alone / together, f"{alone:.1f} s and {together:.1f} s"
+    )
     yield Row("  processor time of one process", f"{measured.processor:.2f} s per million rows")
 
 
@@ -86,7 +92,7 @@ def measure(folder: Path) -> Measured:
         places = find_inputs([str(folder / "in")], directory)
         return make_tasks([(source_of(path, "parquet"), place) for path, place in places.items()], directory, run)
 
-    seconds = []
+    seconds, computing = [], []
     for workers in WORKERS:
         ray.init(
             address="local",
@@ -97,18 +103,39 @@ def measure(folder: Path) -> Measured:
             logging_level="error",
             _temp_dir=str(folder),
         )
-        _consume(score_tasks(run, tasks(f"warm-{workers}")[: 2 * workers]))
+        load = ray.remote(num_cpus=1)(_load)
+        while len(set(ray.get([load.remote(run.scorer) for _ in range(2 * workers)]))) < workers:
+            pass  # one worker did it all, while another was still starting
         todo = tasks(f"out-{workers}")
         start = perf_counter()
         _consume(score_tasks(run, todo))
         seconds.append(perf_counter() - start)
+        computing.append(_computing(workers))
         ray.shutdown()
     pa.set_cpu_count(1)
     first, second, *_ = tasks("alone")
     attempt(run, first)
     start = process_time()
     attempt(run, second)
-    return Measured(seconds, (process_time() - start) / ROWS * 1e6)
+    return Measured(seconds, computing, (process_time() - start) / ROWS * 1e6)
+
+
+def _computing(processes: int) -> float:
+    """Return the seconds that some processes take which add numbers up."""
+    command = [sys.executable, "-c", "sum(i for i in range(50_000_000))"]
+    start = perf_counter()
+    for process in [subprocess.Popen(command) for _ in range(processes)]:  # noqa: S603 - our own command
+        process.wait()
+    return perf_counter() - start
+
+
+def _load(spec: Any) -> int:
+    """Load the policy, and give other workers a turn; return which process did it."""
+    from trivium.portfolio.engines.spec import load_scorer  # noqa: PLC0415 - as above
+
+    load_scorer(spec)
+    sleep(0.2)
+    return os.getpid()
 
 
 def _consume(outcomes: Any) -> None:
