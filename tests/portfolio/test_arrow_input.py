@@ -278,6 +278,7 @@ def scored(folder: Path, path: Path, target: str) -> tuple[int, int, str]:
     return int(code), int(peak), done.stderr
 
 
+@pytest.mark.exhaustive
 def test_a_page_that_is_huge_is_not_read(tmp_path: Path) -> None:
     path = parquet(tmp_path / "in.parquet", pa.table({"primary_goal": ["cost"], "note": ["x" * (300 * MEBIBYTE)]}))
     code, peak, said = scored(tmp_path, path, "out.parquet")
@@ -285,6 +286,7 @@ def test_a_page_that_is_huge_is_not_read(tmp_path: Path) -> None:
     assert peak < 100
 
 
+@pytest.mark.exhaustive
 def test_a_batch_that_is_huge_is_not_read(tmp_path: Path) -> None:
     notes = pa.array(["y" * 100_000] * 12_000, pa.large_string())
     path = feather(tmp_path / "in.feather", pa.table({"primary_goal": ["cost"] * 12_000, "note": notes}), 12_000)
@@ -293,6 +295,7 @@ def test_a_batch_that_is_huge_is_not_read(tmp_path: Path) -> None:
     assert peak < 100
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("suffix", ["parquet", "feather"])
 def test_a_dictionary_is_spread_out_in_pieces(tmp_path: Path, suffix: str) -> None:
     count = 4000  # of 1 MB each
@@ -314,6 +317,7 @@ def test_a_field_of_huge_words_is_rejected_row_by_row(tmp_path: Path) -> None:
     assert (tmp_path / "out.rejects.csv").read_text("utf-8").count("\n") == count + 1
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("columns", "options"),
     [
