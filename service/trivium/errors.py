@@ -8,7 +8,7 @@ The engine, which stands alone, has its own:
 
 PolicyError                a policy document must not be served       (trivium.policy.errors)
 UnknownPolicyError         no served policy fits a selector           (trivium.policy.registry)
-RetiredPolicyError         a retired policy decides no more           (trivium.policy.registry)
+RetiredPolicyError         a retired policy was asked to decide       (trivium.policy.registry)
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "codes.md"
 HEAD = """\
 # Rationale codes
 
-Every reason in a recommendation has a code. A code keeps its meaning for ever; a newer policy may word it better.
+Every reason in a recommendation has a code. A code never changes its meaning; a newer policy may word it better.
 *supports*, *opposes* and *blocks* speak of the lever, *informs* only explains. `GET /codes` serves the same list.
 """
 

@@ -60,7 +60,7 @@ def test_files(home: Path, source: Path, tmp_path: Path) -> None:
     assert said["projects"] == sum(one.projects for one in summaries)
     assert said["rejected"] == sum(one.rejected for one in summaries) == 13 * cluster.FILES
 
-    # Again, with the file mended, and by the cores of this machine: only that is done.
+    # Again, with the file repaired, and by the cores of this machine: only that is done.
     pq.write_table(inputs.table(10, 9), damaged)
     times = {path: path.stat().st_mtime_ns for path in output.glob("*.parquet")}
     said = json.loads(cluster.run(*command, env=environment).stdout)

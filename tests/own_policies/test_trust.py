@@ -204,7 +204,7 @@ def test_pins_are_read(text: str, pins: dict[str, str]) -> None:
         (f"1.0.0={A[1:]}", "is not VERSION=DIGEST"),
         (f"1.0.0={A.upper()}", "is not VERSION=DIGEST"),
         (f"1.0.0={A} 2.0.0={B}", "is not VERSION=DIGEST"),
-        (f"1.0.0={A},1.0.0={B}", "version 1.0.0 stands twice"),
+        (f"1.0.0={A},1.0.0={B}", "version 1.0.0 is given twice"),
     ],
 )
 def test_wrong_pins_are_refused(text: str, says: str) -> None:

@@ -147,7 +147,7 @@ def noticed(document: Document) -> tuple[Policy | None, bool]:
     Labels that no rule gives any more leave all conditions: a condition left without any never holds, as before. Then
     dead rules leave, for the gate tries nothing else while there are some. Neither changes what a cell gets. Examples
     stay as they are, so that one which expects a vanished outcome fails. A mutant with another flaw of form, or with
-    incomplete tables, is beyond mending: nothing was tried, so nobody noticed.
+    incomplete tables, cannot be repaired: nothing was tried, so nobody noticed.
     """
     if {problem.code for problem in check(as_parsed(document), VOCABULARY)} - {"unknown-band"}:
         return None, False

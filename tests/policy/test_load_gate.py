@@ -61,7 +61,7 @@ CASES = {
         "title: How to get to work", f"title: {'[' * 5000}{']' * 5000}", "not-yaml", "#", "deep"
     ),
     "a key twice": Bad(
-        "title: How", "version: 1.0.1\ntitle: How", "not-yaml", "version: 1.0.1", "`version` stands twice"
+        "title: How", "version: 1.0.1\ntitle: How", "not-yaml", "version: 1.0.1", "`version` is given twice"
     ),
     "a section missing": Bad(*without("title: How"), "malformed", "policy", "missing required field `title`"),
     "an unknown section": Bad("summary:", "sumary:", "malformed", "sumary", "did you mean `summary`"),
@@ -76,14 +76,14 @@ CASES = {
     "a band that is no word": Bad("far: 10}", "Far Off: 10}", "malformed", "cuts", "regex"),
     # Names
     "a rule id twice": Bad(
-        "id: rides", "id: soaked", "duplicate-id", "{id: soaked, then", "rule id `soaked` stands twice"
+        "id: rides", "id: soaked", "duplicate-id", "{id: soaked, then", "rule id `soaked` is given twice"
     ),
     "a step id twice": Bad(
         "steps:\n",
         "steps:\n  - {id: pump, phase: now, lever: feet, action: Go., done_when: Gone.}\n",
         "duplicate-id",
         "{id: pump, phase: now, lever: wheels",
-        "`pump` stands twice",
+        "`pump` is given twice",
     ),
     "a promise id twice": Bad(
         "id: rain-never-cycles", "id: near-is-walked", "duplicate-id", "{id: near-is-walked, setting"
@@ -208,9 +208,9 @@ CASES = {
     "cuts that do not ascend": Bad("middle: 2, far: 10", "middle: 2, far: 2", "malformed", "cuts", "must ascend"),
     "cuts and values": Bad("cuts: {n", "values: [a, b]\n    cuts: {n", "malformed", "distance", "either `cuts`"),
     "one band only": Bad("values: [dry, wet]", "values: [wet]", "malformed", "weather", "at least two bands"),
-    "a band twice": Bad("values: [dry, wet]", "values: [dry, wet, dry]", "malformed", "values", "stands twice"),
+    "a band twice": Bad("values: [dry, wet]", "values: [dry, wet, dry]", "malformed", "values", "is given twice"),
     "an API value twice": Bad(
-        "{no: false, yes: true}", "{no: false, yes: true, nope: false}", "malformed", "values", "stands twice"
+        "{no: false, yes: true}", "{no: false, yes: true, nope: false}", "malformed", "values", "is given twice"
     ),
     "a stated starting band": Bad("[dry, wet]", "[unmeasured, dry, wet]", "malformed", "weather", "cannot be stated"),
     "a lever with two minds": Bad(

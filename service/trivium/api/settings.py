@@ -113,7 +113,7 @@ def _pins(text: str) -> dict[str, str]:
     """Read the pinned digests by version.
 
     Raises:
-        SettingsError: an entry is not of the form VERSION=DIGEST, or a version stands twice.
+        SettingsError: an entry is not of the form VERSION=DIGEST, or a version is given twice.
     """
     pins: dict[str, str] = {}
     for entry in filter(None, (entry.strip() for entry in text.split(","))):
@@ -121,6 +121,6 @@ def _pins(text: str) -> dict[str, str]:
         if found is None:
             raise SettingsError(f"TRIVIUM_POLICY_PINS: `{entry[:80]}` is not VERSION=DIGEST, as GET /policies has them")
         if found["version"] in pins:
-            raise SettingsError(f"TRIVIUM_POLICY_PINS: version {found['version']} stands twice")
+            raise SettingsError(f"TRIVIUM_POLICY_PINS: version {found['version']} is given twice")
         pins[found["version"]] = found["digest"]
     return pins

@@ -1,4 +1,4 @@
-"""What can be wrong with a policy, said so that its author can mend it."""
+"""What can be wrong with a policy, said so that its author can fix it."""
 
 from __future__ import annotations
 

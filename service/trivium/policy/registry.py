@@ -34,7 +34,7 @@ class Lifecycle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     """Where a version stands in its life.
 
     Attributes:
-        status: `active`; `deprecated`, still answers, with a warning; `retired`, readable, but decides no more.
+        status: `active`; `deprecated`, still answers, with a warning; `retired`, can be read, but no longer decides.
         released: day of release.
         deprecated: day from which on it is deprecated.
         sunset: day from which on it may be retired.

@@ -42,7 +42,7 @@ Describe an LLM use case as far as you know it; a versioned policy answers which
 and what would change the answer. Clients ignore members of responses that they do not know, and treat an unknown value
 of a list marked `x-extensible-enum` like none: further ones may be added at any time. HEAD is answered wherever GET is.
 A method that a path does not have is answered with 405, and an unknown path with 404; both are problem documents, as
-every error is. A body may have 1 MiB, unless the deployment sets another limit."""
+every error is. Bodies are limited to 1 MiB, unless the deployment sets another limit."""
 
 _TAGS = {
     "advice": "Which approach a use case should take, and why.",

@@ -75,7 +75,7 @@ class CompiledInput(msgspec.Struct, frozen=True, eq=False):
 
         Raises:
             KeyError: no band holds it.
-            TypeError: it is no such thing as one states.
+            TypeError: the value has the wrong type.
         """
         return self.numbering[self.floors[bisect_right(self.cuts, value)] if self.cuts and value is not None else value]
 
@@ -173,7 +173,7 @@ class Policy:
 
         Raises:
             KeyError: no band holds a value.
-            TypeError: a value is no such thing as one states.
+            TypeError: a value has the wrong type.
         """
         return self.cell(values), tuple([value is not None for value in values])
 

@@ -133,7 +133,7 @@ def _plain(node: yaml.Node) -> Any:
         if not isinstance(key, str):
             raise _NotOurYaml(key_node, "a key is a plain word")
         if key in mapping:
-            raise _NotOurYaml(key_node, f"the key `{key}` stands twice")
+            raise _NotOurYaml(key_node, f"the key `{key}` is given twice")
         mapping[key] = _plain(value_node)
     return mapping
 

@@ -88,7 +88,7 @@ def _bands(parsed: Parsed, name: str, spec: Input) -> Iterator[Problem]:
     if spec.cuts is not None and not all(low < high for low, high in pairwise(spec.cuts.values())):
         yield parsed.problem((*path, "cuts"), "malformed", f"the cuts of `{name}` must ascend")
     if spec.values is not None and len(set(spec.api_values.values())) < len(stated):
-        yield parsed.problem((*path, "values"), "malformed", f"a value of `{name}` stands twice")
+        yield parsed.problem((*path, "values"), "malformed", f"a value of `{name}` is given twice")
 
 
 def _other_inputs(parsed: Parsed, name: str, spec: Input) -> Iterator[Problem]:
@@ -338,7 +338,7 @@ def _duplicates(parsed: Parsed, path: Path, ids: Iterable[str], what: str) -> It
     seen: set[str] = set()
     for index, name in enumerate(ids):
         if name in seen:
-            yield parsed.problem((*path, index), "duplicate-id", f"the {what} `{name}` stands twice")
+            yield parsed.problem((*path, index), "duplicate-id", f"the {what} `{name}` is given twice")
         seen.add(name)
 
 
