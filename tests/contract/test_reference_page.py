@@ -12,6 +12,7 @@ from playwright.sync_api import Page, Request, Route, expect, sync_playwright
 import toolbox
 from api import serving
 from api.serving import OPERATIONS, Inside
+from trivium.api.app import ROUTES
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,8 @@ def test_search_try_it_and_curl_work_without_any_other_host(page: Page, tmp_path
         page.goto(f"{live.url}/docs")
         expect(page.locator(".opblock")).to_have_count(len(OPERATIONS))
         page.fill(".operation-filter-input", "advice")
-        expect(page.locator(".opblock")).to_have_count(2)
+        advice = [route for route in ROUTES if route.opt["operation"].tag == "advice"]
+        expect(page.locator(".opblock")).to_have_count(len(advice))
 
         operation = page.locator("#operations-advice-recommend")
         operation.locator(".opblock-summary-control").click()
