@@ -67,25 +67,26 @@ def complete(diagram: Diagram, root: Root, stated: Sequence[Sequence[int]]) -> C
         TooLargeError: it needs more than the limits allow.
     """
     space = Diagrams([size + 1 for size in diagram.sizes])
-    levels, unions = space.levels, dict[tuple[Root, Root], Root]()
+    unions: dict[tuple[Root, Root], Root] = {}
 
     def union(one: Root, other: Root) -> Root:
-        if one == other:
-            return one
-        pair = (one, other) if one < other else (other, one)
-        made = unions.get(pair)
-        return made if made is not None else unite(pair)
-
-    def unite(pair: tuple[Root, Root]) -> Root:
-        """Return the union of two functions that has not been made yet; the lower root is the first."""
-        low, high = pair
-        if high < 0:  # leaves are negative, and come after all variables
-            united = leaf(leaf_value(low) | leaf_value(high))
+        if one < 0 and other < 0:
+            made = leaf(leaf_value(one) | leaf_value(other))
         else:
-            level = levels[high] if low < 0 else min(levels[low], levels[high])
-            united = space.node(level, map(union, *space.step(pair, level)))
-        unions[pair] = united
-        return united
+            united = []
+            level, pairs = space.pairs(one, other)
+            for pair in pairs:
+                low, high = pair
+                if low == high:
+                    united.append(low)
+                    continue
+                if low > high:
+                    pair = high, low  # noqa: PLW2901 - their order does not matter
+                known = unions.get(pair)
+                united.append(union(*pair) if known is None else known)
+            made = space.node(level, united)
+        unions[one, other] = made
+        return made
 
     completed: dict[Root, Root] = {}
 

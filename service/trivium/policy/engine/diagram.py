@@ -8,6 +8,7 @@ not matter, so two functions are equal exactly when their roots are (Bryant 1986
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import NamedTuple, TypeAlias
 
 
@@ -168,7 +169,7 @@ class Diagrams(Diagram):
         for root, (level, children) in enumerate(zip(self.levels, self.children, strict=True)):
             self._unique[level][children] = root
         self._limits = limits
-        self._edges = self._steps = 0
+        self._edges, self._steps_left = 0, limits.steps
         self._held: dict[tuple[int, int], dict[Root, Root]] = {}
         self._where: dict[tuple[Root, frozenset[int]], Root] = {}
 
@@ -180,7 +181,9 @@ class Diagrams(Diagram):
         """Return the one root that tests `level` and goes on with `children`."""
         children = tuple(children)
         first, count = children[0], len(children)
-        self._steps += count
+        self._steps_left -= count
+        if self._steps_left < 0:
+            raise TooLargeError(f"more than {self._limits.steps} steps of building")
         if children.count(first) == count:
             return first
         root = self._unique[level].get(children)
@@ -318,6 +321,13 @@ class Diagrams(Diagram):
     def step(self, roots: tuple[Root, ...], level: int) -> list[Iterable[Root]]:
         """Per root, what it goes on with in each band of a level: its children, or itself where it does not test it."""
         levels, children, size = self.levels, self.children, self.sizes[level]
-        if self._steps > self._limits.steps:
-            raise TooLargeError(f"more than {self._limits.steps} steps of building")
         return [children[root] if root >= 0 and levels[root] == level else (root,) * size for root in roots]
+
+    def pairs(self, one: Root, other: Root) -> tuple[int, Iterator[tuple[Root, Root]]]:
+        """Return the first level that either of two roots tests, and what both go on with in each band of it."""
+        levels, children = self.levels, self.children
+        if other < 0 or (one >= 0 and levels[one] < levels[other]):
+            return levels[one], zip(children[one], repeat(other), strict=False)
+        if one < 0 or levels[other] < levels[one]:
+            return levels[other], zip(repeat(one), children[other], strict=False)
+        return levels[one], zip(children[one], children[other], strict=True)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from trivium.policy.engine.compiled import Policy, outcome_among
 from trivium.policy.engine.diagram import FALSE, Diagrams, Root
+from trivium.policy.engine.tables import Conditional
 from trivium.policy.errors import Problem
 from trivium.policy.proofs.cells import predicate, shown
 
 
-def contradictions(policy: Policy, space: Diagrams) -> Iterator[Problem]:
-    """Yield every part that holds in no cell, and every lever that is at odds with the strategy in some cell."""
-    yield from _dead_parts(policy, space)
+def contradictions(policy: Policy, space: Diagrams, states: Sequence[Sequence[int]]) -> Iterator[Problem]:
+    """Yield every part that holds in no cell, and every lever that is at odds with the strategy in some cell.
+
+    Args:
+        policy: what is judged.
+        space: where predicates are made.
+        states: states that the policy can be in; a condition that holds in one of them needs no proof.
+    """
+    yield from _dead_parts(policy, space, states)
     yield from _levers(policy, space)
 
 
-def _dead_parts(policy: Policy, space: Diagrams) -> Iterator[Problem]:
+def _dead_parts(policy: Policy, space: Diagrams, states: Sequence[Sequence[int]]) -> Iterator[Problem]:
     document = policy.document
     parts = (
         ("steps", "dead-step", [step.when for step in document.steps]),
@@ -25,7 +32,11 @@ def _dead_parts(policy: Policy, space: Diagrams) -> Iterator[Problem]:
     )
     stated = space.every(space.among(level, field.stated) for level, field in enumerate(policy.inputs))
     for section, code, conditions in parts:
+        told = Conditional([(policy.condition(when), index) for index, when in enumerate(conditions)], policy.variables)
+        witnessed: set[int] = set() if section == "warnings" else set().union(*map(told.holding, states))
         for index, when in enumerate(conditions):
+            if index in witnessed:
+                continue
             where = predicate(policy, space, when)
             if section == "warnings":  # they speak of what a profile states
                 where = space.every([where, stated])

@@ -5,10 +5,10 @@ Everything is judged over the cells of the whole policy, through the chain of ta
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from trivium.policy.engine.compiled import Policy
-from trivium.policy.engine.diagram import FALSE, Diagrams, TooLargeError
+from trivium.policy.engine.diagram import FALSE, Cell, Diagrams, TooLargeError
 from trivium.policy.errors import Problem
 from trivium.policy.language import texts
 from trivium.policy.language.document import UNMEASURED
@@ -24,12 +24,14 @@ def prove(policy: Policy) -> list[Problem]:
     if problems:  # the other proofs speak of strategies, which an incomplete policy does not have everywhere
         return problems
     space = Diagrams(policy.diagrams.sizes, onto=policy.diagrams)
+    cells = dict(_cells_of_examples(policy))
+    states = [policy.state(cell)[0] for cell in cells.values() if isinstance(cell, tuple)]
     try:
-        proofs = [*_unmeasured(policy, space), *contradictions(policy, space), *broken_promises(policy, space)]
+        proofs = [*_unmeasured(policy, space), *contradictions(policy, space, states), *broken_promises(policy, space)]
     except TooLargeError as error:
         message = f"it cannot be proved: {error}; use fewer bands, tables or promises"
         proofs = [policy.parsed.problem(("tables",), "too-large", message)]
-    return [*_strategies(policy), *proofs, *_examples(policy), *texts.check(policy.parsed)]
+    return [*_strategies(policy), *proofs, *_examples(policy, cells), *texts.check(policy.parsed)]
 
 
 def _tables(policy: Policy) -> Iterator[Problem]:
@@ -79,13 +81,21 @@ def _unmeasured(policy: Policy, space: Diagrams) -> Iterator[Problem]:
                 break
 
 
-def _examples(policy: Policy) -> Iterator[Problem]:
+def _cells_of_examples(policy: Policy) -> Iterator[tuple[int, Cell | ValueError]]:
+    """Yield the cell of each example, or what is wrong with its profile."""
+    for index, example in enumerate(policy.document.tests):
+        try:
+            yield index, policy.read_profile(example.profile)[0]
+        except ValueError as error:
+            yield index, error
+
+
+def _examples(policy: Policy, cells: Mapping[int, Cell | ValueError]) -> Iterator[Problem]:
     for index, example in enumerate(policy.document.tests):
         path: Path = ("tests", index)
-        try:
-            cell, _ = policy.read_profile(example.profile)
-        except ValueError as error:
-            yield policy.parsed.problem((*path, "profile"), "malformed", f"`{example.id}`: {error}")
+        cell = cells[index]
+        if isinstance(cell, ValueError):
+            yield policy.parsed.problem((*path, "profile"), "malformed", f"`{example.id}`: {cell}")
             continue
         decision = policy.decide(cell)
         strategy = policy.strategies[decision.strategy]
