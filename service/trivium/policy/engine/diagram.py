@@ -281,14 +281,26 @@ class Diagrams(Diagram):
             key = (condition, then, otherwise)
             if (root := memo.get(key)) is None:
                 level = levels[condition]
-                for other in (then, otherwise):
-                    if other >= 0 and levels[other] < level:
-                        level = levels[other]
-                root = memo[key] = self.node(level, map(apply, *self.step(key, level)))
+                if then >= 0 and levels[then] < level:
+                    level = levels[then]
+                if otherwise >= 0 and levels[otherwise] < level:
+                    level = levels[otherwise]
+                # As `step` has it, without a call: policies are composed and proved by this.
+                root = memo[key] = self.node(
+                    level,
+                    map(
+                        apply,
+                        children[condition] if levels[condition] == level else repeat(condition),
+                        children[then] if then >= 0 and levels[then] == level else repeat(then),
+                        children[otherwise] if otherwise >= 0 and levels[otherwise] == level else repeat(otherwise),
+                    ),
+                )
             return root
 
-        levels, memo = self.levels, dict[tuple[Root, Root, Root], Root]()
-        return apply(condition, then, otherwise)
+        levels, children, memo = self.levels, self.children, dict[tuple[Root, Root, Root], Root]()
+        chosen = apply(condition, then, otherwise)
+        memo.clear()  # `apply` refers to itself, so this would wait for the collector
+        return chosen
 
     def every(self, conditions: Iterable[Root]) -> Root:
         """Return the conjunction of predicates."""
