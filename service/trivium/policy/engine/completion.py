@@ -98,7 +98,7 @@ def complete(diagram: Diagram, root: Root, stated: Sequence[Sequence[int]]) -> C
         children = [of(child) for child in diagram.children[node]]
         unknown = reduce(union, dict.fromkeys(children[band] for band in stated[level]))
         completed[node] = space.node(level, (*children, unknown))
-    unions.clear()  # `union` refers to itself, so they would wait for the collector
+    del union  # it refers to itself: what it holds would wait for the collector
     whole, top = space.renumbered(of(root))
     pivotal = _pivotal_cells(whole, top, stated)
     return Completion(whole, top, tuple(sorted(range(len(stated)), key=lambda level: (pivotal[level], -level))))

@@ -219,7 +219,9 @@ class Diagrams(Diagram):
             return held
 
         memo = self._held.setdefault((level, band), {})
-        return hold(root)
+        held = hold(root)
+        del hold  # as in `choose`
+        return held
 
     def where(self, root: Root, values: Collection[int]) -> Root:
         """Return the predicate "the function has one of the values"."""
@@ -246,7 +248,9 @@ class Diagrams(Diagram):
             return root
 
         memo: dict[tuple[Root, ...], Root] = {}
-        return apply(roots) if len(roots) > 1 else self._relabel(operation, *roots)
+        combined = apply(roots) if len(roots) > 1 else self._relabel(operation, *roots)
+        del apply  # as in `choose`
+        return combined
 
     def _relabel(self, operation: Callable[..., int], root: Root) -> Root:
         """Apply an operation on the leaf values of one function."""
@@ -262,7 +266,9 @@ class Diagrams(Diagram):
                 memo[root] = made
             return made
 
-        return apply(root)
+        relabeled = apply(root)
+        del apply  # as in `choose`
+        return relabeled
 
     def choose(self, condition: Root, then: Root, otherwise: Root) -> Root:
         """Return `then` where the condition is true and `otherwise` elsewhere."""
@@ -299,7 +305,7 @@ class Diagrams(Diagram):
 
         levels, children, memo = self.levels, self.children, dict[tuple[Root, Root, Root], Root]()
         chosen = apply(condition, then, otherwise)
-        memo.clear()  # `apply` refers to itself, so this would wait for the collector
+        del apply  # it refers to itself: what it holds would wait for the collector
         return chosen
 
     def every(self, conditions: Iterable[Root]) -> Root:

@@ -86,7 +86,9 @@ class Families:
                 counts[family] = of(without) + of(having)
             return counts[family]
 
-        return of(family)
+        count = of(family)
+        del of  # it refers to itself, and would wait for the collector
+        return count
 
     def sets(self, family: Family) -> Iterator[tuple[int, ...]]:
         """Yield the sets in document order of their inputs."""

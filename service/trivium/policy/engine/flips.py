@@ -210,7 +210,9 @@ def _graph(policy: Policy, cell: Cell, changes: Sequence[tuple[int, ...]]) -> _G
             memo[root] = made
         return made
 
-    return _Graph(nodes, narrowed(policy.root), strategies)
+    top = narrowed(policy.root)
+    del narrowed  # it refers to itself: what it holds would wait for the collector, and be cold by then
+    return _Graph(nodes, top, strategies)
 
 
 class _Smallest:
@@ -365,6 +367,7 @@ class _Case:
             return family
 
         family = below(self._graph.root, size - len(must))
+        del together, below  # as in `_graph`
         for level in must:
             family = families.adding(family, level)
         return family
@@ -400,4 +403,6 @@ class _Case:
                 )
             return memo[node, at]
 
-        return below(self._graph.root, 0)
+        found = below(self._graph.root, 0)
+        del below  # as in `_graph`
+        return found

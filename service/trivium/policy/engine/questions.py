@@ -151,6 +151,7 @@ def _narrow(policy: Policy, pattern: Sequence[int]) -> _Nodes:
         return narrowed
 
     walk(policy.root)
+    del walk  # it refers to itself: what it holds would wait for the collector, and be cold by then
     return nodes
 
 
