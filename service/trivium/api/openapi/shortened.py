@@ -6,11 +6,17 @@ from typing import Any
 
 
 ITEMS = 2
-"""How many items of a list, or of a map with names of its own, an example keeps."""
+"""How many items of a list an example keeps."""
+
+ENTRIES = 1
+"""How many entries of a map with names of its own an example keeps."""
+
+LINES = 20
+"""How many lines of a text an example keeps."""
 
 
 def shortened(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
-    """Cut the lists and maps of an example.
+    """Cut the lists, maps and texts of an example.
 
     Args:
         value: the example.
@@ -20,12 +26,14 @@ def shortened(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> An
     schema = _resolved(value, schema, schemas)
     if isinstance(value, list):
         return [shortened(one, schema.get("items", {}), schemas) for one in value[:ITEMS]]
+    if isinstance(value, str) and value.count("\n") > LINES:
+        return "\n".join([*value.split("\n")[:LINES], "..."])
     if not isinstance(value, dict):
         return value
     properties = schema.get("properties", {})
     below = schema.get("additionalProperties")
     of_map = below if isinstance(below, dict) else {}
-    kept = list(value) if properties or not of_map else list(value)[:ITEMS]
+    kept = list(value) if properties or not of_map else list(value)[:ENTRIES]
     return {name: shortened(value[name], properties.get(name, of_map), schemas) for name in kept}
 
 
