@@ -55,7 +55,7 @@ casebook: .venv/.run ## report how far the policies agree with published cases
 	@.bench/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
 	@touch $@
 
-bench: .bench/.done ## measure against rivals; some two minutes on an idle machine
+bench: .bench/.done ## measure against rivals; some four minutes on an idle machine
 	@.bench/bin/python -m benchmarks
 
 # Ray, Spark and MLflow are large, and only the tests of engines need them. Spark itself needs Java.
