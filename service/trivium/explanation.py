@@ -285,8 +285,7 @@ class Explanation:
         if lever.table is None:
             return "adopt"
         position = self.policy.positions[lever.table]
-        outcome = self.policy.variables[position].labels[self.state[position]]
-        return (lever.verdicts or {}).get(outcome, outcome)
+        return lever.verdict(self.policy.variables[position].labels[self.state[position]])
 
     def _lever(self, name: str) -> LeverVerdict:
         codes = [reason.code for reason in self.reasons if reason.lever == name]

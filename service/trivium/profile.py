@@ -38,11 +38,15 @@ ModelSize = Annotated[Literal["small", "large"], Meta(title="ModelSize")]
 RequirementsChange = Annotated[Literal["rarely", "monthly", "weekly"], Meta(title="RequirementsChange")]
 
 
+MOST_ID = 200
+"""Most characters of an id."""
+
+
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """One LLM use case, as far as it is known. Leave out what you do not know: the answer says what it assumed."""
 
     id: Annotated[
-        Annotated[str, Meta(max_length=200)] | None,
+        Annotated[str, Meta(max_length=MOST_ID)] | None,
         Meta(description="Your own name for the use case; echoed, and read by no policy."),
     ] = None
     requests_per_day: Annotated[Number | None, Meta(description="Requests a day the use case serves.")] = None

@@ -88,7 +88,7 @@ def mutants(document: Document) -> Iterator[Mutant]:
 def mutants_of_rules(document: Document) -> Iterator[Mutant]:
     labels = {name: spec.bands for name, spec in document.inputs.items()}
     for name, table in document.tables.items():
-        labels[name] = outcomes(table)
+        labels[name] = outcomes(table.rules)
         for row, rule in enumerate(table.rules):
             for kind, what, changed in changes(rule, name, labels):
                 yield Mutant(kind, f"{name}/{rule.id} {what}", with_rules(document, name, {row: changed}))
@@ -163,7 +163,7 @@ def noticed(document: Document) -> tuple[Policy | None, bool]:
 
 def without_dangling_labels(document: Document) -> Document:
     labels = {name: spec.bands for name, spec in document.inputs.items()}
-    labels |= {name: outcomes(table) for name, table in document.tables.items()}
+    labels |= {name: outcomes(table.rules) for name, table in document.tables.items()}
 
     def given(when: When) -> When:
         wanted = {name: [one] if isinstance(one, str) else one for name, one in when.items()}

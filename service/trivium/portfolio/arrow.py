@@ -153,10 +153,7 @@ class _Engine:
 
     def _changes(self, codes: tuple[int, ...]) -> _Changes:
         """Return what would change the answer of a row of codes; kept, because it takes long."""
-        known = tuple([code != unknown for code, unknown in zip(codes, self.kernel.unknown, strict=True)])
-        inputs = self.policy.inputs
-        cell = tuple([code if given else one.assumed for code, given, one in zip(codes, known, inputs, strict=True)])
-        path, risk = nearest_changes(self.policy, cell, known)
+        path, risk = nearest_changes(self.policy, *self.kernel.read(codes))
         margin = min((len(one.targets) for one in (path, risk) if one), default=None)
         return _Changes(margin, self._flip(path), self._flip(risk))
 

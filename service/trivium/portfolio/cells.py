@@ -19,11 +19,8 @@ from trivium.portfolio.columns import BadCell, Columns, Target, read_cell
 from trivium.portfolio.lookup import Column
 from trivium.portfolio.profiles import FIELDS
 from trivium.portfolio.values import is_text, plain
-from trivium.profile import Profile
+from trivium.profile import MOST_ID, Profile
 
-
-MOST_ID = 200
-"""Most characters of an id, as in `Profile`."""
 
 LONG = 1000
 """Characters beyond which a text is no value of a field."""

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trivium.policy import Policy, members
-from trivium.policy.engine.diagram import leaf_value
+from trivium.policy.engine.compiled import Known
+from trivium.policy.engine.diagram import Cell, leaf_value
 from trivium.policy.engine.tables import DecisionTable, FiredRule
 from trivium.portfolio.lookup import ENTRIES, Column, Graph, Lookup
 
@@ -99,6 +100,13 @@ class Kernel:
             if table is not self.tables[-1]:
                 variables.append(_look_up(self._outcomes[len(holding) - 1], holding[-1]))
         return Decided(_look_up(self._strategies, holding[-1]), tuple(holding), self.completion(codes))
+
+    def read(self, codes: Sequence[int]) -> tuple[Cell, Known]:
+        """Return the codes of one row as the engine has them: the cell, and which inputs are known."""
+        known = tuple([code != unknown for code, unknown in zip(codes, self.unknown, strict=True)])
+        inputs = self.policy.inputs
+        cell = [code if given else one.assumed for code, given, one in zip(codes, known, inputs, strict=True)]
+        return tuple(cell), known
 
     def fired(self, decided: Decided) -> tuple[Column, ...]:
         """Return, per table, the position of the rule that fires in every row."""

@@ -127,12 +127,7 @@ class FirstQuestion:
 
     def _ask(self, codes: tuple[int, ...]) -> int:
         """Let the engine find the first question of one row."""
-        policy = self._kernel.policy
-        known = tuple([code != unknown for code, unknown in zip(codes, self._kernel.unknown, strict=True)])
-        cell = tuple(
-            [code if given else field.assumed for code, given, field in zip(codes, known, policy.inputs, strict=True)]
-        )
-        return unknowns(policy, cell, known).questions[0].position
+        return unknowns(self._kernel.policy, *self._kernel.read(codes)).questions[0].position
 
 
 def _rounded(totals: Iterable[int], likely: int) -> Doubles:

@@ -277,7 +277,6 @@ class Rationale:
                 yield name, None
                 continue
             at = self._policy.positions[lever.table] - len(self._policy.inputs)
-            labels = kernel.policy.tables[at].outcomes
-            verdicts = [(lever.verdicts or {}).get(label, label) for label in labels]
+            verdicts = map(lever.verdict, kernel.policy.tables[at].outcomes)
             adopting = np.array([self._all if verdict == "adopt" else 0 for verdict in verdicts], self._set)
             yield name, (at, adopting.take(kernel.tables[at].outcomes))

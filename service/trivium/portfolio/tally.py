@@ -132,10 +132,7 @@ class Tally:
 
     def _explain(self, codes: Sequence[int]) -> Explanation:
         """Return what there is to say of a row of codes."""
-        policy = self._advisor.policy
-        known = tuple([code != unknown for code, unknown in zip(codes, self._kernel.unknown, strict=True)])
-        cell = [code if given else one.assumed for code, given, one in zip(codes, known, policy.inputs, strict=True)]
-        return self._advisor.explain(tuple(cell), known, NO_FACTS, nearest=True)
+        return self._advisor.explain(*self._kernel.read(codes), NO_FACTS, nearest=True)
 
 
 def _row(codes: Sequence[Column], row: int) -> tuple[int, ...]:
@@ -149,8 +146,7 @@ def _waiting(kernel: Kernel) -> Iterator[tuple[str, tuple[int, Column]]]:
         if lever.table is None:
             continue
         at = policy.positions[lever.table] - len(policy.inputs)
-        verdicts = [(lever.verdicts or {}).get(label, label) for label in policy.tables[at].outcomes]
-        waiting = np.array([verdict in WAITING for verdict in verdicts], bool)
+        waiting = np.array([lever.verdict(label) in WAITING for label in policy.tables[at].outcomes], bool)
         yield name, (at, waiting.take(kernel.tables[at].outcomes))
 
 

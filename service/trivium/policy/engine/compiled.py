@@ -51,7 +51,6 @@ class CompiledInput(msgspec.Struct, frozen=True, eq=False):
         improvements: per band, those to which a team can change the input for the better; a starting band has none,
             for it is on no side of the others.
         others: per band, the other bands that a profile can state.
-        never_changes: whether nobody changes it once it is known, or a team could only for the worse.
     """
 
     name: str
@@ -68,7 +67,6 @@ class CompiledInput(msgspec.Struct, frozen=True, eq=False):
     asked_when: Condition
     improvements: tuple[tuple[int, ...], ...]
     others: tuple[tuple[int, ...], ...]
-    never_changes: bool
 
     def read(self, value: Any) -> int:
         """Return the band of an API value, or of None for unknown.
@@ -127,7 +125,6 @@ class Policy:
             _compile_input(name, spec, positions, variables, later.get(name, {}))
             for name, spec in document.inputs.items()
         )
-        self.fixed = tuple(at for at, field in enumerate(self.inputs) if field.spec.changed_by == "fixed")
         self._numberings = tuple(field.numbering for field in self.inputs)
         self._cuts = [(at, field.cuts, field.floors) for at, field in enumerate(self.inputs) if field.cuts]
         self.strategies = tuple(document.strategies)
@@ -331,7 +328,6 @@ def _compile_input(
         asked_when=condition(spec.asked_when, positions, known),
         improvements=tuple(() if now not in stated else _better(spec, now, stated) for now in range(len(bands))),
         others=tuple(tuple(band for band in stated if band != now) for now in range(len(bands))),
-        never_changes=spec.changed_by == "fixed" or (spec.changed_by == "action" and spec.better == "none"),
     )
 
 

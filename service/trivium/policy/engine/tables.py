@@ -162,13 +162,13 @@ def _implied(rule: FiredRule, condition: Mapping[int, frozenset[int]]) -> bool:
     return True
 
 
-def outcomes(table: Table) -> tuple[str, ...]:
-    """Return a table's outcomes in the order in which its rules first name them."""
-    return tuple(dict.fromkeys(rule.then for rule in table.rules))
+def outcomes(rules: Iterable[Rule]) -> tuple[str, ...]:
+    """Return the outcomes of rules in the order in which these first name them."""
+    return tuple(dict.fromkeys(rule.then for rule in rules))
 
 
 def compile_list(
-    name: str, rules: Iterable[Rule], positions: Mapping[str, int], known: Sequence[Variable]
+    name: str, rules: Sequence[Rule], positions: Mapping[str, int], known: Sequence[Variable]
 ) -> DecisionList:
     """Compile rules.
 
@@ -178,11 +178,10 @@ def compile_list(
         positions: variable name to position, for inputs and all earlier tables.
         known: the variables by position.
     """
-    written = list(rules)
-    labels = tuple(dict.fromkeys(rule.then for rule in written))
+    labels = outcomes(rules)
     compiled = tuple(
         FiredRule(rule.id, row, labels.index(rule.then), condition(rule.when, positions, known), tuple(rule.because))
-        for row, rule in enumerate(written)
+        for row, rule in enumerate(rules)
     )
     return DecisionList(name, labels, compiled)
 

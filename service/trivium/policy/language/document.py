@@ -162,6 +162,10 @@ class Lever(_Part, frozen=True):
     table: Annotated[str | None, msgspec.Meta(description="The table whose outcome is its verdict.")] = None
     verdicts: Annotated[dict[str, Verdict] | None, msgspec.Meta(description="Outcome of the table to verdict.")] = None
 
+    def verdict(self, outcome: str) -> str:
+        """Return the verdict on the lever, given the outcome of its table."""
+        return (self.verdicts or {}).get(outcome, outcome)
+
 
 class Code(_Part, frozen=True):
     """A rationale code: what a fired rule says about a lever."""

@@ -151,13 +151,13 @@ def _tables(parsed: Parsed) -> Iterator[Problem]:
                 message = f"no rule of `{name}` reads `{read}`: remove it"
                 yield parsed.problem((*path, "inputs", index), "unread-input", message)
         for index, outcome in enumerate(table.outcomes):
-            if outcome not in outcomes(table):
+            if outcome not in outcomes(table.rules):
                 message = f"no rule of `{name}` says `{outcome}`: remove it"
                 yield parsed.problem((*path, "outcomes", index), "unread-outcome", message)
         yield from _duplicates(parsed, ("tables", name, "rules"), (rule.id for rule in table.rules), "rule id")
         for row in range(len(table.rules)):
             yield from _rule(parsed, name, row, labels)
-        labels[name] = outcomes(table)
+        labels[name] = outcomes(table.rules)
 
 
 def _rule(parsed: Parsed, name: str, row: int, labels: Mapping[str, tuple[str, ...]]) -> Iterator[Problem]:
@@ -190,7 +190,7 @@ def _levers(parsed: Parsed) -> Iterator[Problem]:
             if table is None:
                 yield _unknown(parsed, (*path, "table"), "table", lever.table, parsed.document.tables)
                 continue
-            for outcome in outcomes(table):
+            for outcome in outcomes(table.rules):
                 if outcome not in (lever.verdicts or verdicts):
                     yield parsed.problem(
                         path,
@@ -294,7 +294,7 @@ def _examples(parsed: Parsed, vocabulary: Vocabulary | None) -> Iterator[Problem
             for position, code in enumerate(getattr(example, key)):
                 if code not in document.codes:
                     yield _unknown(parsed, (*path, key, position), "code", code, document.codes)
-        tables = {name: outcomes(table) for name, table in document.tables.items()}
+        tables = {name: outcomes(table.rules) for name, table in document.tables.items()}
         yield from _condition(parsed, (*path, "outcomes"), dict(example.outcomes), tables)
 
 
@@ -318,7 +318,7 @@ def promise_form(promise: Promise) -> str | None:
 def _labels(parsed: Parsed) -> dict[str, tuple[str, ...]]:
     document = parsed.document
     return {name: spec.bands for name, spec in document.inputs.items()} | {
-        name: outcomes(table) for name, table in document.tables.items()
+        name: outcomes(table.rules) for name, table in document.tables.items()
     }
 
 

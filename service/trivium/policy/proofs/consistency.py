@@ -69,10 +69,6 @@ def _adopted(policy: Policy, space: Diagrams, name: str) -> Root:
     """Return where a lever is adopted."""
     lever = policy.document.levers[name]
     table = policy.positions[lever.table or ""] - len(policy.inputs)
-    verdicts = lever.verdicts or {}
-    adopting = frozenset(
-        index
-        for index, outcome in enumerate(policy.tables[table].outcomes)
-        if verdicts.get(outcome, outcome) == "adopt"
-    )
+    outcomes = policy.tables[table].outcomes
+    adopting = frozenset(index for index, outcome in enumerate(outcomes) if lever.verdict(outcome) == "adopt")
     return outcome_among(space, policy.tables[table], policy.firing[table], adopting)
