@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -77,6 +77,13 @@ def run(*arguments: str, stdin: str = "", **more: str) -> subprocess.CompletedPr
     """Run the command with pipes for its streams."""
     command = [*COMMAND, *arguments]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, env=environment(**more), check=False)
+
+
+def run_without(modules: Sequence[str], arguments: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder, as if some modules were not installed."""
+    absent = dict.fromkeys(modules)
+    code = f"import sys; sys.modules.update({absent!r}); from trivium.cli import main; main({list(arguments)!r})"
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
 
 
 def on_terminal(*arguments: str, columns: int = 100) -> tuple[int, str]:

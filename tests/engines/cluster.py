@@ -1,14 +1,20 @@
 """Real engines: commands in the environment that has them, and the sudden death of a worker at work."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import trivium
 from engines import inputs
 from toolbox import ROOT
 from trivium.portfolio.engines.attempt import attempt_target
@@ -64,6 +70,38 @@ def started(*command: str | Path, env: dict[str, str]) -> Iterator[subprocess.Po
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def assert_all_but_one(said: dict[str, Any], source: Path, output: Path, scratch: Path) -> int:
+    """Check what a run says of a portfolio and one damaged file, and every output; return how many rows were scored."""
+    assert (said["tasks"], said["skipped"], len(said["failed"])) == (FILES + 1, 0, 1)
+    files = [source / f"{number}.parquet" for number in range(FILES)]
+    summaries = [inputs.assert_same(output / path.name, path, scratch, inputs.SLOW) for path in files]
+    projects = sum(one.projects for one in summaries)
+    assert said["projects"] == projects
+    assert said["rejected"] == sum(one.rejected for one in summaries) == 13 * FILES
+    return projects
+
+
+def assert_one_is_done(command: Sequence[str], env: dict[str, str], damaged: Path, output: Path, projects: int) -> None:
+    """Repair the damaged file, run the command again, and check that only this file is scored."""
+    pq.write_table(inputs.table(10, 9), damaged)
+    times = {path: path.stat().st_mtime_ns for path in output.glob("*.parquet")}
+    said = json.loads(run(*command, env=env).stdout)
+    assert (said["tasks"], said["skipped"], said["failed"]) == (FILES + 1, FILES, [])
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert said["projects"] == projects + 9
+
+
+def assert_frame(output: Path, source: Path, columns: Sequence[str]) -> Any:
+    """Check that a frame has the answers of one process, and return these."""
+    rows = pa.concat_tables([pq.read_table(path) for path in sorted(source.iterdir())])
+    expected = trivium.score(rows, policy=inputs.VERSION, columns=columns).read_all()
+    scored = pq.read_table(output).sort_by("number")
+    assert scored.schema.names == expected.schema.names
+    assert scored.to_pylist() == expected.to_pylist()
+    assert scored["error"].null_count == len(scored) - 13 * FILES
+    return expected
 
 
 def kill_at_work(output: Path, victim: Callable[[int], int] = int, working: Callable[[], bool] = lambda: True) -> Path:

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-import trivium
 from engines import cluster, inputs
 
 
@@ -45,31 +43,17 @@ def test_files(home: Path, source: Path, tmp_path: Path) -> None:
     assert reason.startswith(f"{damaged}: it is no Parquet file, or damaged: ")
     assert last == f"1 of {cluster.FILES + 1} files are not scored"
     said = json.loads(out)
-    assert (said["tasks"], said["skipped"], len(said["failed"])) == (cluster.FILES + 1, 0, 1)
     assert not killed.exists()
-    files = [source / f"{number}.parquet" for number in range(cluster.FILES)]
-    summaries = [inputs.assert_same(output / path.name, path, tmp_path, inputs.SLOW) for path in files]
-    assert said["projects"] == sum(one.projects for one in summaries)
-    assert said["rejected"] == sum(one.rejected for one in summaries) == 13 * cluster.FILES
+    projects = cluster.assert_all_but_one(said, source, output, tmp_path)
     assert not (output / "_summary.json").exists()
 
     # Again, with the file repaired: only that is done.
-    pq.write_table(inputs.table(10, 9), damaged)
-    times = {path: path.stat().st_mtime_ns for path in output.glob("*.parquet")}
-    said = json.loads(cluster.run(*command, env=environment).stdout)
-    assert (said["tasks"], said["skipped"], said["failed"]) == (cluster.FILES + 1, cluster.FILES, [])
-    assert {path: path.stat().st_mtime_ns for path in times} == times
-    assert said["projects"] == sum(one.projects for one in summaries) + 9
+    cluster.assert_one_is_done(command, environment, damaged, output, projects)
 
 
 def test_frames(home: Path, source: Path, tmp_path: Path) -> None:
     cluster.run("python", Path(__file__).with_name("ray_frames.py"), source, tmp_path, env=cluster.environment(home))
     assert (tmp_path / "killed").exists()
-    rows = pa.concat_tables([pq.read_table(path) for path in sorted(source.iterdir())])
-    expected = trivium.score(rows, policy=inputs.VERSION, columns=inputs.SLOW).read_all()
-    scored = pq.read_table(tmp_path / "scored").sort_by("number")
-    assert scored.schema.names == expected.schema.names
-    assert scored.to_pylist() == expected.to_pylist()
-    assert scored["error"].null_count == len(scored) - 13 * cluster.FILES
+    expected = cluster.assert_frame(tmp_path / "scored", source, inputs.SLOW)
     strategies = json.loads((tmp_path / "strategies.json").read_text(encoding="utf-8"))
     assert strategies == expected["strategy"].cast(pa.string()).sort().to_pylist()

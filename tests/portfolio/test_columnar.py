@@ -18,7 +18,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from cli.conftest import COMMAND, Invoke, environment
+from cli.conftest import COMMAND, Invoke, environment, run_without
 from portfolios import advisor, batch
 from trivium.portfolio import columnar
 from trivium.portfolio.arrow import Scorer
@@ -353,11 +353,7 @@ def test_without_the_extra_the_error_names_it(tmp_path: Path, arguments: tuple[s
     write(portfolio(2), tmp_path / "in.feather")
     (tmp_path / "in.csv").write_text("id\n1\n", "utf-8")
     before = sorted(path.name for path in tmp_path.iterdir())
-    code = (
-        "import sys; sys.modules.update(pyarrow=None, numpy=None); from trivium.cli import main; "
-        f"main({['score', *arguments]!r})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run_without(["pyarrow", "numpy"], ["score", *arguments], tmp_path)
     assert done.returncode == 2
     assert done.stderr.endswith("pip install 'trivium[arrow]'\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == before

@@ -2,8 +2,6 @@
 
 import io
 import json
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +12,7 @@ import xlsxwriter  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.conftest import Invoke
+from cli.conftest import Invoke, run_without
 from trivium.portfolio.columns import TARGETS
 from trivium.portfolio.excel import ExcelWriter, read_excel
 from trivium.portfolio.files import FileError
@@ -179,11 +177,7 @@ def test_the_template_has_every_field_and_is_read_back(invoke: Invoke, tmp_path:
 def test_without_the_extra_the_error_names_it(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     (tmp_path / "in.xlsx").write_bytes(GOOD)
     (tmp_path / "in.csv").write_text("id\n1\n", "utf-8")
-    code = (
-        "import sys; sys.modules.update(xlsxwriter=None, python_calamine=None); from trivium.cli import main; "
-        f"main({list(arguments)!r})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run_without(["xlsxwriter", "python_calamine"], arguments, tmp_path)
     assert done.returncode == 2
     assert done.stderr.endswith("pip install 'trivium[excel]'\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "in.xlsx"]
