@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from trivium import recommendation as shown
@@ -18,7 +19,8 @@ from trivium.policy.engine.bands import number_range
 from trivium.policy.engine.compiled import Known
 from trivium.policy.engine.diagram import Cell
 from trivium.policy.engine.flips import LISTED
-from trivium.policy.engine.tables import FiredRule
+from trivium.policy.engine.questions import Unknowns, most_telling
+from trivium.policy.engine.tables import bits
 from trivium.policy.language import texts
 from trivium.policy.language.document import UNMEASURED
 from trivium.policy.language.texts import Slot, Text
@@ -56,6 +58,26 @@ class Facts(NamedTuple):
     cautions: tuple[Caution, ...]
 
 
+class Mention(NamedTuple):
+    """A rationale code that a rule gives.
+
+    Attributes:
+        order: whether it is not decisive, the place of its effect in `EFFECTS`, and whether it rests on an assumption.
+        code: the code.
+        rule: the rule, `table/rule`.
+        inputs: what it rests on, as bits: what the rule's condition names, and of a table that it names, what that
+            one's fired rule rests on; where that is nothing, what the message says.
+    """
+
+    order: tuple[bool, int, bool]
+    code: str
+    rule: str
+    inputs: int
+
+
+_order = attrgetter("order")
+
+
 class Explanation:
     """One cell, and which of its inputs are stated: works out each part of the recommendation.
 
@@ -66,6 +88,9 @@ class Explanation:
         known: which of them are stated.
         facts: what else to show of the profile.
         listed: most paths, and most risks, to list per strategy; the others are counted.
+
+    Attributes:
+        codes: the rationale codes, in their order.
     """
 
     def __init__(
@@ -76,15 +101,13 @@ class Explanation:
         self.cell = cell
         self.known = known
         self.facts = facts
-        self.state, self.holding = self.policy.state(cell)
-        self.open = unknowns(self.policy, cell, known)
-        self.because = sufficient_reason(self.policy, cell, known)
-        self.decisive = frozenset(self.because)
-        self.assumed = frozenset([position for position, given in enumerate(known) if not given])
-        self.basis: list[Basis] = ["stated" if given else "assumed" for given in known]
         self.listed = listed
-        self.reasons = self._reasons()
-        self.verdicts = {name: self._verdict(name) for name in self.policy.document.levers}
+        self.state, self.holding = policy.state(cell)
+        self.because = sufficient_reason(policy, cell, known)
+        self.basis: list[Basis] = ["stated" if given else "assumed" for given in known]
+        self.mentions = self._mentions()
+        self.codes = tuple([mention.code for mention in self.mentions])
+        self.verdicts = {name: self._verdict(name) for name in policy.document.levers}
         self.why: dict[tuple[str, Kind], list[str]] = {}
 
     @property
@@ -94,12 +117,22 @@ class Explanation:
 
     @property
     def status(self) -> shown.Status:
-        """Whether an answer to an open question can change the strategy."""
-        return "settled" if self.open.settled else "provisional"
+        """Whether an answer to an open question can change the strategy: so it is where the reason is assumed."""
+        return "settled" if all(self.known[position] for position in self.because) else "provisional"
+
+    @cached_property
+    def reasons(self) -> list[Reason]:
+        """The reasons: decisive ones first, then what supports, then what opposes."""
+        return list(map(self._reason, self.mentions))
+
+    @cached_property
+    def open(self) -> Unknowns:
+        """What the unknown inputs leave open; worked out when it is asked for, for the brief view does not show it."""
+        return unknowns(self.policy, self.cell, self.known)
 
     @cached_property
     def changes(self) -> PathsAndRisks:
-        """What would change the answer; worked out when it is asked for, for the brief view does not show it."""
+        """What would change the answer; worked out when it is asked for, like what is open."""
         return paths_and_risks(self.policy, self.cell, self.known, self.listed)
 
     @property
@@ -203,10 +236,8 @@ class Explanation:
         if economics is not None and economics.says.lower() not in parts[-1].lower():
             parts.append(f"{texts.capitalized(economics.says)}.")
         said = " ".join(parts).lower()
-        asked = [question.position for question in self.open.questions]
-        # An input that matters only while another one is unknown is not asked for, and yet assumed.
-        both = dict.fromkeys([*asked, *self.because])
-        assumed = [at for at in both if at in self.because and not self.known[at]]
+        assumed = [position for position in self.because if not self.known[position]]
+        assumed = most_telling(self.policy, self.cell, self.known, assumed)
         left = [position for position in assumed if self._phrase(position, self.cell[position]).lower() not in said]
         left = left[:MOST_CLAUSES]
         if clauses := [f"that {self._phrase(at, self.cell[at])}" for at in left if not self._unmeasured(at)]:
@@ -219,14 +250,11 @@ class Explanation:
 
     def _telling_first(self) -> list[int]:
         """Return the sufficient reason: stated inputs first, and of them those that support an adopted lever."""
-        supporting = {
-            name
-            for reason in self.reasons
-            if reason.effect == "supports" and self.verdicts[reason.lever] == "adopt"
-            for name in reason.inputs
-        }
-        inputs = self.policy.inputs
-        return sorted(self.because, key=lambda at: (not self.known[at], inputs[at].name not in supporting))
+        supporting, codes = 0, self.policy.document.codes
+        for mention in self.mentions:
+            if codes[mention.code].effect == "supports" and self.verdicts[codes[mention.code].lever] == "adopt":
+                supporting |= mention.inputs
+        return sorted(self.because, key=lambda at: (not self.known[at], not supporting >> at & 1))
 
     def _premise(self, position: int) -> shown.Premise:
         name = self.policy.inputs[position].name
@@ -242,39 +270,40 @@ class Explanation:
             return field.values[self.cell[position]]
         return self.facts.numbers.get(field.name) if self.known[position] else None
 
-    def _reasons(self) -> list[Reason]:
-        """List the reasons of the rules that hold: decisive ones first, then what supports, then what opposes."""
-        reasons: dict[str, Reason] = {}
-        resting: list[frozenset[int]] = []  # per table, the inputs that its fired rule rests on
+    def _mentions(self) -> list[Mention]:
+        """List what the rules that hold mention: decisive codes first, then what supports, then what opposes."""
+        decisive = sum([1 << position for position in self.because])
+        unknown = sum([1 << position for position, given in enumerate(self.known) if not given])
+        codes, named = self.wording.codes, self.wording.named
+        found: dict[str, Mention] = {}
+        resting: list[int] = []  # per table, the inputs that its fired rule rests on
         for table, rules in zip(self.policy.tables, self.holding, strict=True):
             for rule in rules:
-                rests_on = self._rests_on(rule, resting)
+                inputs, tables = named(rule)
+                for read in tables:
+                    inputs |= resting[read]
                 if rule is rules[0]:
-                    resting.append(rests_on)
+                    resting.append(inputs)
                 for name in rule.because:
-                    if name not in reasons:
-                        reasons[name] = self._reason(name, f"{table.name}/{rule.id}", rests_on)
-        return sorted(reasons.values(), key=_importance)
+                    if name not in found:
+                        rests_on = inputs or codes[name].inputs
+                        order = not rests_on & decisive, codes[name].rank, bool(rests_on & unknown)
+                        found[name] = Mention(order, name, f"{table.name}/{rule.id}", rests_on)
+        return sorted(found.values(), key=_order)
 
-    def _rests_on(self, rule: FiredRule, resting: Sequence[frozenset[int]]) -> frozenset[int]:
-        """Return the inputs that a rule's condition names; where it names a table, those of the table's fired rule."""
-        inputs, tables = self.wording.named(rule)
-        return inputs.union(*[resting[table] for table in tables]) if tables else inputs
-
-    def _reason(self, name: str, rule: str, rests_on: frozenset[int]) -> Reason:
-        """Make a reason; that of a rule without a condition, or of none on inputs, rests on what its message says."""
-        code, message = self.policy.document.codes[name], self.wording.codes[name].message
-        positions = rests_on or {self.policy.positions[slot.name] for slot in texts.slots(message)}
-        inputs: dict[str, Basis] = {self.policy.inputs[at].name: self.basis[at] for at in sorted(positions)}
+    def _reason(self, mention: Mention) -> Reason:
+        code = self.policy.document.codes[mention.code]
+        inputs = self.policy.inputs
+        aside, _, assumed = mention.order
         return Reason(
-            code=name,
+            code=mention.code,
             lever=code.lever,
             effect=code.effect,
-            message=self._fill(message),
-            decisive=not self.decisive.isdisjoint(positions),
-            basis="stated" if self.assumed.isdisjoint(positions) else "assumed",
-            rule=rule,
-            inputs=inputs,
+            message=self._fill(self.wording.codes[mention.code].message),
+            decisive=not aside,
+            basis="assumed" if assumed else "stated",
+            rule=mention.rule,
+            inputs={inputs[at].name: self.basis[at] for at in bits(mention.inputs)},
             sources=code.source,
         )
 
@@ -288,7 +317,7 @@ class Explanation:
         return lever.verdict(self.policy.variables[position].labels[self.state[position]])
 
     def _lever(self, name: str) -> LeverVerdict:
-        codes = [reason.code for reason in self.reasons if reason.lever == name]
+        codes = [code for code in self.codes if self.policy.document.codes[code].lever == name]
         if self.verdicts[name] == "adopt":
             return LeverVerdict("adopt", codes, None, None)
         why_not = f"{texts.capitalized(self._say(Slot('why', name)))}."
@@ -297,11 +326,16 @@ class Explanation:
             opens = opens[:1]
         return LeverVerdict(self.verdicts[name], codes, why_not, " ".join(opens) or None)
 
+    def _mentioned(self, lever: str, *effects: str) -> Iterator[str]:
+        """Yield the codes that are mentioned for a lever, or against it."""
+        codes = self.policy.document.codes
+        return (name for name in self.codes if codes[name].lever == lever and codes[name].effect in effects)
+
     def _first_message(self, lever: str) -> str:
         """Return the first message for or against a lever as a clause, for policies without `short` texts."""
-        effects = {"supports"} if self.verdicts[lever] == "adopt" else {"opposes", "blocks"}
-        messages = (one.message for one in self.reasons if one.lever == lever and one.effect in effects)
-        message = next(messages, "the rules of the policy say so")
+        effects = ("supports",) if self.verdicts[lever] == "adopt" else ("opposes", "blocks")
+        found = next(self._mentioned(lever, *effects), None)
+        message = self._fill(self.wording.codes[found].message) if found else "the rules of the policy say so"
         return (message[:1].lower() + message[1:]).removesuffix(".")
 
     def _why(self, lever: str, kind: Kind) -> list[str]:
@@ -314,7 +348,7 @@ class Explanation:
             return self.why[lever, kind]
         table = self.policy.document.levers[lever].table
         if self.verdicts[lever] == "adopt" or table is None:
-            names = [one.code for one in self.reasons if one.lever == lever and one.effect == "supports"]
+            names = self._mentioned(lever, "supports")
             found = [text for name in names if (text := getattr(self.wording.codes[name], kind)) is not None]
         else:
             found = list(self._against(lever, self.policy.positions[table], kind))
@@ -396,11 +430,3 @@ class Explanation:
 
     def _named(self, strategies: Sequence[int]) -> list[str]:
         return [self.policy.strategies[strategy] for strategy in strategies]
-
-
-EFFECTS = ("supports", "informs", "opposes", "blocks")
-"""The order in which reasons are told that are alike otherwise."""
-
-
-def _importance(reason: Reason) -> tuple[bool, int, bool]:
-    return not reason.decisive, EFFECTS.index(reason.effect), reason.basis == "assumed"

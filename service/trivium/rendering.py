@@ -131,8 +131,7 @@ class Renderer:
         holes = [(position, hole) for position, hole in all_holes if hole not in _USUAL]
         stated = {field.name for field, given in zip(advisor.policy.inputs, known, strict=True) if given}
         given = tuple([f"/{name}" for name in FIELDS if name in stated])
-        codes = tuple([reason.code for reason in explained.reasons])
-        outcome = shared_outcome(explained.strategy, explained.status, codes, advisor.reference)
+        outcome = shared_outcome(explained.strategy, explained.status, explained.codes, advisor.reference)
         return _Template(pieces, holes, all_holes, given, outcome)
 
 

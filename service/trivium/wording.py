@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from trivium.policy import Policy
 from trivium.policy.engine.tables import Conditional, FiredRule
 from trivium.policy.language.document import Step
-from trivium.policy.language.texts import Text, compile_text, phrase
+from trivium.policy.language.texts import Text, compile_text, phrase, slots
 from trivium.recommendation import Citation, Labels
 
 
@@ -16,12 +16,26 @@ Kind: TypeAlias = Literal["short", "opens"]
 """The texts that tell why a lever is not adopted, and what would open it."""
 
 
+EFFECTS = ("supports", "informs", "opposes", "blocks")
+"""The order in which reasons are told that are alike otherwise."""
+
+
 class CodeTexts(NamedTuple):
-    """The texts of a code."""
+    """The texts of a code.
+
+    Attributes:
+        message: the reason in a sentence.
+        short: the same as a clause.
+        opens: what would change it.
+        inputs: the inputs that the message is about, as bits.
+        rank: the place of its effect in `EFFECTS`.
+    """
 
     message: Text
     short: Text | None
     opens: Text | None
+    inputs: int
+    rank: int
 
 
 class PlannedTexts(NamedTuple):
@@ -75,6 +89,8 @@ class Wording:
                 text(code.message),
                 None if code.short is None else text(code.short),
                 None if code.opens is None else text(code.opens),
+                sum({1 << policy.positions[slot.name] for slot in slots(text(code.message))}),
+                EFFECTS.index(code.effect),
             )
             for name, code in document.codes.items()
         }
@@ -109,11 +125,11 @@ class Wording:
         self.named = cache(self._named)
         self.against = cache(self._against)
 
-    def _named(self, rule: FiredRule) -> tuple[frozenset[int], tuple[int, ...]]:
-        """Return the positions of the inputs that a rule's condition names, and the indexes of the tables."""
+    def _named(self, rule: FiredRule) -> tuple[int, tuple[int, ...]]:
+        """Return the inputs that a rule's condition names, as bits, and the indexes of the tables."""
         count = len(self._policy.inputs)
         positions = [position for position, _ in rule.condition]
-        return frozenset(at for at in positions if at < count), tuple(at - count for at in positions if at >= count)
+        return sum({1 << at for at in positions if at < count}), tuple(at - count for at in positions if at >= count)
 
     def _against(self, rule: FiredRule, lever: str, kind: Kind) -> list[Text]:
         """Return the texts of a kind that a rule says against a lever."""

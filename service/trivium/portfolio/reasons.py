@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trivium.explanation import EFFECTS
 from trivium.policy import Policy
 from trivium.policy.engine.tables import FiredRule
 from trivium.policy.language.texts import compile_text, slots
 from trivium.portfolio.kernel import Decided, Kernel
 from trivium.portfolio.lookup import Column, select
 from trivium.portfolio.sorting import Ragged, sort_rows
+from trivium.wording import EFFECTS
 
 
 def sufficient_reasons(kernel: Kernel, codes: Sequence[Column], decided: Decided) -> Column:

@@ -31,6 +31,12 @@ Value: TypeAlias = str | bool | int | float
 Known: TypeAlias = tuple[bool, ...]
 """Per input, whether the profile stated it."""
 
+OURS, WORLD = 1, 2
+"""Who changes an input: the team by its own action, and for the better; or the world, also by how things turn out."""
+
+Moves: TypeAlias = tuple[tuple[int, int], ...]
+"""(band that an input may change to, by whom: `OURS`, `WORLD`, or the sum of both), in the order of bands."""
+
 
 class CompiledInput(msgspec.Struct, frozen=True, eq=False):
     """One input with its bands by index.
@@ -48,9 +54,7 @@ class CompiledInput(msgspec.Struct, frozen=True, eq=False):
         weights: how likely each band is, against the others; 0 for the starting band.
         needs: what must hold of other inputs after a team has changed this one for the better.
         asked_when: what must hold of other inputs for the question to make sense.
-        improvements: per band, those to which a team can change the input for the better; a starting band has none,
-            for it is on no side of the others.
-        others: per band, the other bands that a profile can state.
+        moves: what may change it, from each band: where it is not known, and where it is.
     """
 
     name: str
@@ -65,8 +69,7 @@ class CompiledInput(msgspec.Struct, frozen=True, eq=False):
     weights: tuple[int, ...]
     needs: Condition
     asked_when: Condition
-    improvements: tuple[tuple[int, ...], ...]
-    others: tuple[tuple[int, ...], ...]
+    moves: tuple[tuple[Moves, ...], tuple[Moves, ...]]
 
     def read(self, value: Any) -> int:
         """Return the band of an API value, or of None for unknown.
@@ -102,6 +105,7 @@ class Policy:
         document: the policy as written.
         digest: SHA-256 of the canonical document.
         inputs: the inputs in document order, which is also the diagram's.
+        needing: the inputs whose changes need something of other inputs.
         strategies: the possible answers, in document order.
         tables: the decision tables in order; the last one gives the strategy.
         summary: the statements, as a list of rules.
@@ -127,6 +131,7 @@ class Policy:
         )
         self._numberings = tuple(field.numbering for field in self.inputs)
         self._cuts = [(at, field.cuts, field.floors) for at, field in enumerate(self.inputs) if field.cuts]
+        self.needing = tuple(at for at, field in enumerate(self.inputs) if field.needs)
         self.strategies = tuple(document.strategies)
         tables = []
         for name, written in document.tables.items():
@@ -326,12 +331,20 @@ def _compile_input(
         weights=tuple(spec.likelihood.get(band, 1) if band != UNMEASURED else 0 for band in bands),
         needs=condition(spec.changing_needs, positions, known),
         asked_when=condition(spec.asked_when, positions, known),
-        improvements=tuple(() if now not in stated else _better(spec, now, stated) for now in range(len(bands))),
-        others=tuple(tuple(band for band in stated if band != now) for now in range(len(bands))),
+        moves=(
+            tuple(_moves(spec, now, stated, known=False) for now in range(len(bands))),
+            tuple(_moves(spec, now, stated, known=True) for now in range(len(bands))),
+        ),
     )
 
 
-def _better(spec: Input, now: int, stated: Sequence[int]) -> tuple[int, ...]:
-    if spec.changed_by != "action" or spec.better == "none":
-        return ()
-    return tuple(band for band in stated if (band > now if spec.better == "more" else band < now))
+def _moves(spec: Input, now: int, stated: Sequence[int], *, known: bool) -> Moves:
+    """Return what may change an input from a band; a starting band is on no side of the others, so none is better."""
+    world = 0 if known and spec.changed_by != "circumstance" else WORLD
+    improved = spec.changed_by == "action" and spec.better != "none" and now in stated
+    kinds = {
+        band: world | (OURS if improved and (band > now) == (spec.better == "more") else 0)
+        for band in stated
+        if band != now
+    }
+    return tuple((band, kind) for band, kind in kinds.items() if kind)

@@ -21,6 +21,7 @@ class Families:
 
     def __init__(self) -> None:
         self._nodes: list[tuple[int, Family, Family]] = [(1 << 30, NONE, NONE)] * 2  # the two ends, below all inputs
+        self._counts = [0, 1]
         self._unique: dict[tuple[int, Family, Family], Family] = {}
         self._unions: dict[tuple[Family, Family], Family] = {}
         self._differences: dict[tuple[Family, Family], Family] = {}
@@ -33,6 +34,7 @@ class Families:
         if (family := self._unique.get(key)) is None:
             family = self._unique[key] = len(self._nodes)
             self._nodes.append(key)
+            self._counts.append(self._counts[without] + self._counts[having])
         return family
 
     def union(self, one: Family, other: Family) -> Family:
@@ -78,17 +80,7 @@ class Families:
 
     def count(self, family: Family) -> int:
         """Return the exact number of sets."""
-        counts = {NONE: 0, BASE: 1}
-
-        def of(family: Family) -> int:
-            if family not in counts:
-                _, without, having = self._nodes[family]
-                counts[family] = of(without) + of(having)
-            return counts[family]
-
-        count = of(family)
-        del of  # it refers to itself, and would wait for the collector
-        return count
+        return self._counts[family]
 
     def sets(self, family: Family) -> Iterator[tuple[int, ...]]:
         """Yield the sets in document order of their inputs."""

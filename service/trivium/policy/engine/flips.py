@@ -15,18 +15,20 @@ A *path* is what a team can do to reach another strategy; a *risk* is what overt
 
 Per set of inputs there is one target: fewest band steps, then the lowest bands in document order. Nothing is sampled
 and nothing is approximated: one pass over the diagram finds how few changes lead to each strategy from each node, and
-a second one follows only what is on the way to them.
+a second one follows only what is on the way to them. All kinds of changes share the first pass: each has bits of its
+own, its *lane*, in the number that is kept per node.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import islice, product
 from typing import NamedTuple, TypeAlias
 
-from trivium.policy.engine.compiled import Known, Policy
+from trivium.policy.engine.compiled import OURS, WORLD, Known, Moves, Policy
 from trivium.policy.engine.completion import UNKNOWN
-from trivium.policy.engine.diagram import Cell, Root, leaf_value
+from trivium.policy.engine.diagram import Cell, Root, leaf
 from trivium.policy.engine.families import BASE, NONE, Families, Family
 from trivium.policy.engine.tables import Condition
 
@@ -83,7 +85,7 @@ def paths_and_risks(policy: Policy, cell: Cell, known: Known, listed: int = LIST
         paths.add(strategy, families, path, ours)
         risk = together.sets(strategy) if together else NONE
         risks.add(strategy, families, families.difference(risk, path), together)
-        if alone and together and alone.size(strategy) != together.size(strategy):  # else they are among the others
+        if alone and together and alone.sizes[strategy] != together.sizes[strategy]:  # else they are among the others
             risks.add(strategy, families, families.difference(alone.sets(strategy), path), alone)
     return PathsAndRisks(paths.sorted(), paths.more, risks.sorted(), risks.more)
 
@@ -93,15 +95,15 @@ def nearest_changes(policy: Policy, cell: Cell, known: Known) -> tuple[Changes |
     search = _Search(policy, cell, known)
     families, ours = search.families, search.ours
     path = risk = None
-    found = [(size, at) for at in search.others if ours and (size := ours.size(at)) is not None]
+    found = [(size, at) for at in search.others if ours and (size := ours.sizes[at]) is not None]
     if ours and found:
         _, strategy = min(found)
         path = Changes(strategy, ours.nearest(strategy, next(families.sets(ours.sets(strategy)))))
     kinds = dict.fromkeys([search.together, search.alone])
-    sizes = [(size, at, kind) for kind in kinds if kind for at in search.others if (size := kind.size(at)) is not None]
+    sizes = [(size, at, kind) for kind in kinds if kind for at in search.others if (size := kind.sizes[at]) is not None]
     for size, strategy, kind in sorted(sizes, key=lambda one: one[:2]):
         family = kind.sets(strategy)
-        if ours and ours.size(strategy) == size:
+        if ours and ours.sizes[strategy] == size:
             family = families.difference(family, ours.sets(strategy))
         if family != NONE:
             risk = Changes(strategy, kind.nearest(strategy, next(families.sets(family))))
@@ -121,26 +123,31 @@ class _Search:
     """
 
     def __init__(self, policy: Policy, cell: Cell, known: Known) -> None:
-        inputs = list(zip(policy.inputs, cell, known, strict=True))
-        own = [field.improvements[band] for field, band, _ in inputs]
-        world = [
-            field.others[band] if not given or field.spec.changed_by == "circumstance" else ()
-            for field, band, given in inputs
-        ]
-        either = [there or here for there, here in zip(world, own, strict=True)]  # what is not known: to any band
-        graph, families = _graph(policy, cell, either), Families()
+        moves = [field.moves[given][band] for field, band, given in zip(policy.inputs, cell, known, strict=True)]
+        kinds = {made[0][1] for made in moves if made}  # of an input that is not known, that of its first move will do
         current = policy.diagrams.value(policy.root, cell)
-        ours = alone = together = None
-        improved = [UNKNOWN if bands else band for band, bands in zip(cell, own, strict=True)]
+        improved = [
+            UNKNOWN if made and (made[0][1] & OURS or made[-1][1] & OURS) else band
+            for band, made in zip(cell, moves, strict=True)
+        ]
+        ours = alone = together = list[_Lane]()
         if policy.completion.reachable(improved) != 1 << current:  # else nothing that a team can do matters
-            ours = _Smallest(graph, cell, families, own, [field.needs for field in policy.inputs])
-        if any(world):
-            alone = together = _Smallest(graph, cell, families, world, [()] * len(cell))
-            if either != world:
-                needs = [field.needs if given else () for field, _, given in inputs]
-                together = _Smallest(graph, cell, families, either, needs)
-        self.families, self.ours, self.alone, self.together = families, ours, alone, together
+            ours = _lanes(OURS, cell, moves, [(at, policy.inputs[at].needs) for at in policy.needing])
+        if max(kinds, default=0) >= WORLD:
+            alone = together = _lanes(WORLD, cell, moves, ())
+            if OURS in kinds:
+                needs = [(at, policy.inputs[at].needs) for at in policy.needing if known[at]]
+                together = _lanes(OURS | WORLD, cell, moves, needs)
+        lanes = [*ours, *alone, *(() if together is alone else together)]
+        self.families = Families()
         self.others = [other for other in range(len(policy.strategies)) if other != current]
+        reach = _Reach(policy, cell, moves, lanes)
+        self.ours = _Smallest(reach, self.families, 0, len(ours)) if ours else None
+        self.alone = self.together = None
+        if alone:
+            self.alone = self.together = _Smallest(reach, self.families, len(ours), len(ours) + len(alone))
+            if together is not alone:
+                self.together = _Smallest(reach, self.families, len(ours) + len(alone), len(lanes))
 
 
 class _List:
@@ -166,243 +173,309 @@ def _order(changes: Changes) -> tuple[int, int, list[int]]:
     return len(changes.targets), changes.strategy, [position for position, _ in changes.targets]
 
 
-class _Graph(NamedTuple):
-    """The part of a policy's diagram that changes of a cell lead to.
+class _Lane(NamedTuple):
+    """Changes of some kinds, whatever any of them needs.
 
     Attributes:
-        nodes: an input and a child per band, each node after all of its children. A child is a strategy, or the number
-            of strategies plus the index of a node; that of a band that is not changed to is as if nothing changed.
-        root: the top.
-        strategies: the number of strategies.
+        kinds: which moves are allowed: by `OURS`, `WORLD` or either.
+        bands: per input, the bands that it may change to, where these are not all that its moves of those kinds allow.
+        must: the inputs of `bands` that have to change.
     """
 
-    nodes: list[tuple[int, tuple[int, ...]]]
-    root: int
-    strategies: int
+    kinds: int
+    bands: Mapping[int, tuple[int, ...]]
+    must: frozenset[int]
+
+    def allowed(self, level: int, moves: Moves) -> tuple[int, ...]:
+        """Return the bands that an input may change to, or has to, given its moves."""
+        bands = self.bands.get(level)
+        return tuple([band for band, kind in moves if kind & self.kinds]) if bands is None else bands
 
 
-def _graph(policy: Policy, cell: Cell, changes: Sequence[tuple[int, ...]]) -> _Graph:
-    """Keep of a policy's diagram what leads on from a cell, given the bands that each input may change to."""
-    levels, children, strategies = policy.diagrams.levels, policy.diagrams.children, len(policy.strategies)
-    nodes: list[tuple[int, tuple[int, ...]]] = []
-    unique: dict[tuple[int, tuple[int, ...]], int] = {}
-    memo: dict[Root, int] = {}
+def _lanes(kinds: int, cell: Cell, moves: Sequence[Moves], needs: Sequence[tuple[int, Condition]]) -> list[_Lane]:
+    """Return the changes of some kinds: several lanes where some of them need what does not hold.
 
-    def narrowed(root: Root) -> int:
-        while root >= 0 and not changes[level := levels[root]]:
-            root = children[root][cell[level]]
-        if root < 0:
-            return leaf_value(root)
-        made = memo.get(root)
-        if made is None:
-            here = children[root]
-            kept = narrowed(here[cell[level]])
-            below = [kept] * len(here)
-            for band in changes[level]:
-                below[band] = narrowed(here[band])
-            made = kept
-            if below.count(kept) != len(below):
-                key = (level, tuple(below))
-                made = unique.get(key)
-                if made is None:
-                    made = unique[key] = strategies + len(nodes)
-                    nodes.append(key)
-            memo[root] = made
-        return made
+    For each need there are two cases: nothing changes that has it, or it holds afterwards. A set is smallest when it is
+    so in all cases together.
 
-    top = narrowed(policy.root)
-    del narrowed  # it refers to itself: what it holds would wait for the collector, and be cold by then
-    return _Graph(nodes, top, strategies)
+    Args:
+        kinds: who makes them.
+        cell: where they start.
+        moves: per input, what it may change to.
+        needs: per input that needs anything, what must hold after it has changed.
+    """
+    every = _Lane(kinds, {}, frozenset())
+    distinct: dict[Condition, list[int]] = {}
+    for at, needed in needs:
+        if every.allowed(at, moves[at]) and not all(
+            cell[other] in wanted and wanted.issuperset(every.allowed(other, moves[other])) for other, wanted in needed
+        ):
+            distinct.setdefault(needed, []).append(at)
+    if not distinct:
+        return [every]
+    cases = product((False, True), repeat=len(distinct))
+    return [lane for held in cases if (lane := _case(every, cell, moves, distinct, held)) is not None]
+
+
+def _case(
+    every: _Lane, cell: Cell, moves: Sequence[Moves], needs: Mapping[Condition, Sequence[int]], held: Sequence[bool]
+) -> _Lane | None:
+    """Return the changes of a case, given per need which inputs have it, and whether it holds; None if it cannot."""
+    bands: dict[int, tuple[int, ...]] = {}
+    for holds, inputs in zip(held, needs.values(), strict=True):
+        if not holds:
+            bands.update(dict.fromkeys(inputs, ()))
+    must = set()
+    for at, wanted in [term for needed, holds in zip(needs, held, strict=True) if holds for term in needed]:
+        allowed = bands[at] if at in bands else every.allowed(at, moves[at])
+        bands[at] = tuple([band for band in allowed if band in wanted])
+        if cell[at] not in wanted:
+            must.add(at)
+    return _Lane(every.kinds, bands, frozenset(must)) if all(bands[at] for at in must) else None
+
+
+class _Bits(NamedTuple):
+    """How the numbers of nodes are made up: strategy `s` by at most `n` changes at bit `n * strategies + s` of a lane.
+
+    Attributes:
+        lane: the number of bits per lane.
+        always: strategy 0 by any number of changes, in one lane.
+        leaves: per strategy, what is reached where nothing is left to change.
+        charged: per kind of a move, all bits that go up with one change more in the lanes that allow it.
+    """
+
+    lane: int
+    always: int
+    leaves: tuple[int, ...]
+    charged: tuple[int, ...]
+
+
+@lru_cache(maxsize=1024)
+def _bits(strategies: int, most: int, kinds: tuple[int, ...]) -> _Bits:
+    """Return the bits of some lanes, given the most changes and who makes those of each lane."""
+    lane = strategies * (most + 1)
+    always = ((1 << lane) - 1) // ((1 << strategies) - 1)
+    first = sum(1 << lane * at for at in range(len(kinds)))
+    below_top = (1 << lane - strategies) - 1  # what goes up from the top would get into the next lane
+    charged = [
+        sum(below_top << lane * at for at, allowed in enumerate(kinds) if allowed & kind)
+        for kind in range((OURS | WORLD) + 1)
+    ]
+    return _Bits(lane, always, tuple(first * always << strategy for strategy in range(strategies)), tuple(charged))
+
+
+class _Reach:
+    """What changes of a cell lead to, in every lane.
+
+    One change more shifts by the number of strategies, so that a child takes a single operation for all lanes. Inputs
+    that must change are not counted: where a diagram does not test them, they change all the same.
+
+    Attributes:
+        strategies: the number of strategies.
+        cell: where the changes start.
+        moves: per input, what it may change to.
+        lanes: who makes changes, and of what.
+        bits: how `reached` is made up.
+        nodes: the part of the policy's diagram that changes lead to: an input, what is next if it does not change, and
+            what is next with each of its moves. That is a strategy, or the number of strategies plus the index of a
+            node; each node comes after those that it leads to.
+        reached: per strategy, and then per node, what is reached from it.
+        root: the top.
+    """
+
+    def __init__(self, policy: Policy, cell: Cell, moves: Sequence[Moves], lanes: Sequence[_Lane]) -> None:
+        self.strategies, self.cell, self.moves, self.lanes = len(policy.strategies), cell, moves, lanes
+        self.bits = _bits(self.strategies, len(moves) - moves.count(()), tuple([lane.kinds for lane in lanes]))
+        self.nodes: list[tuple[int, int, list[int]]] = []
+        self.reached = list(self.bits.leaves)
+        self.root = self._explore(policy)
+
+    def _explore(self, policy: Policy) -> int:
+        levels, children, cell, moves = policy.diagrams.levels, policy.diagrams.children, self.cell, self.moves
+        nodes, reached, charged, width = self.nodes, self.reached, self.bits.charged, self.strategies
+        special = {level: self._masks(level) for lane in self.lanes for level in lane.bands}
+        # What each root has become; those of leaves are negative, and so found at the end.
+        made: list[int | None] = [None] * (len(levels) + 1 - leaf(width - 1))
+        for strategy in range(width):
+            made[leaf(strategy)] = strategy
+
+        def explored(root: Root) -> int:
+            level, here = levels[root], children[root]
+            child = here[cell[level]]
+            kept = made[child]
+            if kept is None:
+                kept = explored(child)
+            below, within = [], reached[kept]
+            for band, kind in moves[level]:
+                child = here[band]
+                index = made[child]
+                if index is None:
+                    index = explored(child)
+                below.append(index)
+                if index != kept:
+                    within |= (reached[index] & charged[kind]) << width
+            if below.count(kept) == len(below):
+                made[root] = kept
+                return kept
+            if level in special:
+                within = _within(reached, kept, below, special[level], width)
+            made[root] = index = width + len(nodes)
+            nodes.append((level, kept, below))
+            reached.append(within)
+            return index
+
+        top = made[policy.root]
+        if top is None:
+            top = explored(policy.root)
+        del explored  # it refers to itself: what it holds would wait for the collector, and be cold by then
+        return top
+
+    def _masks(self, level: int) -> tuple[int, list[tuple[int, int]]]:
+        """Return the bits of an input that some lane treats apart: where it may stay, and of each move.
+
+        Those of a move are the bits that go up with one change more, and those that it is free in, as it must be made.
+        """
+        size, moves = self.bits.lane, self.moves[level]
+        below_top, whole = (1 << size - self.strategies) - 1, (1 << size) - 1
+        stays, masks = 0, [[0, 0] for _ in moves]
+        for at, lane in enumerate(self.lanes):
+            must, allowed = level in lane.must, lane.allowed(level, moves)
+            if not must:
+                stays |= whole << size * at
+            for mask, (band, _) in zip(masks, moves, strict=True):
+                if band in allowed:
+                    mask[must] |= (whole if must else below_top) << size * at
+        return stays, [(counted, free) for counted, free in masks]
+
+
+def _within(
+    reached: Sequence[int], kept: int, below: Sequence[int], special: tuple[int, list[tuple[int, int]]], width: int
+) -> int:
+    """Return what is reached from a node whose input some lane treats apart."""
+    stays, masks = special
+    within = reached[kept] & stays
+    for child, (counted, free) in zip(below, masks, strict=True):
+        within |= (reached[child] & counted) << width | reached[child] & free
+    return within
 
 
 class _Smallest:
-    """The smallest sets of changes to each other strategy, of the changes that are allowed.
-
-    What changes need is tried out: for each need, the case that nothing changes that has it, and the case that it holds
-    afterwards. A set is smallest when it is so in all cases together.
+    """The smallest sets of changes to each other strategy, of the changes that some lanes allow.
 
     Args:
-        graph: what decides.
-        cell: where the changes start.
+        reach: what changes lead to.
         families: the space of the sets.
-        changes: per input, the bands it may change to.
-        needs: per input, what must hold after it has changed.
+        first: the first lane.
+        end: the lane after the last.
+
+    Attributes:
+        sizes: per strategy, the fewest changes that lead to it; None where none do.
     """
 
-    def __init__(
-        self,
-        graph: _Graph,
-        cell: Cell,
-        families: Families,
-        changes: Sequence[tuple[int, ...]],
-        needs: Sequence[Condition],
-    ) -> None:
+    def __init__(self, reach: _Reach, families: Families, first: int, end: int) -> None:
         self._families = families
-        self._cases = [_Case(graph, cell, families, *case) for case in _cases(cell, changes, needs)]
-        sizes = [[case.size(strategy) for case in self._cases] for strategy in range(graph.strategies)]
-        self._sizes = [min([size for size in found if size is not None], default=None) for found in sizes]
+        self._ways = [_Ways(reach, families, at) for at in range(first, end)]
+        self.sizes = self._ways[0].sizes
+        for way in self._ways[1:]:
+            self.sizes = [
+                mine if other is None or (mine is not None and mine <= other) else other
+                for mine, other in zip(self.sizes, way.sizes, strict=True)
+            ]
 
     def sets(self, strategy: int) -> Family:
         """Return the smallest sets of inputs whose changes lead to another strategy."""
-        smallest = self.size(strategy)
         family = NONE
-        for case in self._cases:
-            if smallest is not None and case.size(strategy) == smallest:
-                family = self._families.union(family, case.sets(strategy, smallest))
+        for way in self._smallest(strategy):
+            family = self._families.union(family, way.sets(strategy))
         return family
-
-    def size(self, strategy: int) -> int | None:
-        """Return the fewest changes that lead to a strategy; None where none do."""
-        return self._sizes[strategy]
 
     def nearest(self, strategy: int, inputs: tuple[int, ...]) -> Targets:
         """Return the bands to which the inputs of a smallest set change: fewest steps, then the lowest bands."""
-        return min(found for case in self._cases if (found := case.nearest(strategy, inputs)) is not None)[1]
+        return min([found for way in self._smallest(strategy) for found in way.nearest(strategy, inputs)])[1]
+
+    def _smallest(self, strategy: int) -> list[_Ways]:
+        size = self.sizes[strategy]
+        return [] if size is None else [way for way in self._ways if way.sizes[strategy] == size]
 
 
-def _cases(
-    cell: Cell, changes: Sequence[tuple[int, ...]], needs: Sequence[Condition]
-) -> Iterator[tuple[Sequence[tuple[int, ...]], dict[int, tuple[int, ...]]]]:
-    """Yield the cases that the needs of changes make; only one where what they name holds and nothing changes it.
+class _Ways:
+    """The smallest sets of changes in one lane.
 
-    A case is, per input, the bands it may change to; and the inputs that must change, with the bands they may take.
+    Args:
+        reach: what changes lead to.
+        families: the space of the sets.
+        at: the number of the lane.
+
+    Attributes:
+        sizes: per strategy, the fewest changes that lead to it; None where none do.
     """
-    distinct = dict.fromkeys(
-        condition
-        for condition, bands in zip(needs, changes, strict=True)
-        if condition
-        and bands
-        and not all(cell[at] in wanted and wanted.issuperset(changes[at]) for at, wanted in condition)
-    )
-    if not distinct:
-        yield changes, {}
-        return
-    for held in product((False, True), repeat=len(distinct)):
-        allowed = list(changes)
-        for condition, holds in zip(distinct, held, strict=True):
-            if not holds:
-                allowed = [() if mine == condition else bands for mine, bands in zip(needs, allowed, strict=True)]
-        terms = [term for condition, holds in zip(distinct, held, strict=True) if holds for term in condition]
-        for at, wanted in terms:
-            allowed[at] = tuple([band for band in allowed[at] if band in wanted])
-        must = {at: allowed[at] for at, wanted in terms if cell[at] not in wanted}
-        if all(must.values()):
-            yield [() if at in must else bands for at, bands in enumerate(allowed)], must
 
+    def __init__(self, reach: _Reach, families: Families, at: int) -> None:
+        self._reach, self._families, self._lane = reach, families, reach.lanes[at]
+        self._base = at * reach.bits.lane
+        self.sizes: list[int | None] = []
+        at_top, must = reach.reached[reach.root] >> self._base, len(self._lane.must)
+        for strategy in range(reach.strategies):
+            within = at_top >> strategy & reach.bits.always
+            lowest = (within & -within).bit_length() - 1
+            self.sizes.append(lowest // reach.strategies + must if within else None)
 
-class _Case:
-    """The smallest sets of changes where inputs may, must or must not change, whatever any of them needs."""
-
-    def __init__(
-        self,
-        graph: _Graph,
-        cell: Cell,
-        families: Families,
-        may: Sequence[tuple[int, ...]],
-        must: dict[int, tuple[int, ...]],
-    ) -> None:
-        self._graph, self._cell, self._families, self._may, self._must = graph, cell, families, may, must
-        self._most = sum([1 for bands in may if bands])
-        self._always = ((1 << graph.strategies * (self._most + 1)) - 1) // ((1 << graph.strategies) - 1)
-        self._reached = self._reach()
-
-    def _reach(self) -> list[int]:
-        """Return what is reached from each node: strategy `s` by at most `n` changes at bit `n * strategies + s`.
-
-        One change more shifts by the number of strategies, so that a child takes a single operation. Inputs that must
-        change are not counted here.
-        """
-        cell, may, must, width = self._cell, self._may, self._must, self._graph.strategies
-        reached = [self._always << strategy for strategy in range(width)]
-        for level, children in self._graph.nodes:
-            if level in must:
-                within = 0
-                for band in must[level]:
-                    within |= reached[children[band]]
-            else:
-                within = reached[children[cell[level]]]
-                for band in may[level]:
-                    within |= reached[children[band]] << width
-            reached.append(within)
-        return reached
-
-    def size(self, strategy: int) -> int | None:
-        """Return the fewest changes that lead to a strategy; None where none do."""
-        within = self._reached[self._graph.root] >> strategy & self._always
-        if not within:
-            return None
-        lowest = (within & -within).bit_length() - 1
-        return lowest // self._graph.strategies + len(self._must)
-
-    def sets(self, strategy: int, size: int) -> Family:
-        """Return the sets of inputs of a size that lead to a strategy, where no smaller ones do."""
+    def sets(self, strategy: int) -> Family:
+        """Return the smallest sets of inputs whose changes lead to a strategy."""
+        width, nodes, reached, moves = self._reach.strategies, self._reach.nodes, self._reach.reached, self._reach.moves
+        lane, families, lowest = self._lane, self._families, self._base + strategy
         memo: dict[tuple[int, int], Family] = {}
-        width, nodes, reached = self._graph.strategies, self._graph.nodes, self._reached
-        cell, may, must, families = self._cell, self._may, self._must, self._families
-
-        def together(children: set[int], changes: int) -> Family:
-            family, bit = NONE, width * changes + strategy
-            for child in children:
-                if reached[child] >> bit & 1:
-                    family = families.union(family, below(child, changes))
-            return family
 
         def below(node: int, changes: int) -> Family:
             if not changes:
                 return BASE
-            level, children = nodes[node - width]
-            while not may[level] and level not in must:  # changes lead on, so there is an input that may change
-                node = children[cell[level]]
-                level, children = nodes[node - width]
             family = memo.get((node, changes))
             if family is None:
-                if level in must:
-                    family = together({children[band] for band in must[level]}, changes)
-                else:
-                    kept = children[cell[level]]
-                    without = below(kept, changes) if reached[kept] >> (width * changes + strategy) & 1 else NONE
-                    having = together({children[band] for band in may[level]}, changes - 1)
-                    family = families.node(level, without, having)
+                level, kept, others = nodes[node - width]  # changes lead on, so this is none of the ends
+                without = having = NONE
+                left = changes - 1
+                if level in lane.must:
+                    left = changes
+                elif reached[kept] >> width * changes + lowest & 1:
+                    without = below(kept, changes)
+                bit = width * left + lowest
+                bands = lane.bands.get(level)
+                for child, (band, kind) in zip(others, moves[level], strict=True):
+                    if reached[child] >> bit & 1 and (kind & lane.kinds if bands is None else band in bands):
+                        having = families.union(having, below(child, left))
+                family = having if left == changes else families.node(level, without, having)
                 memo[node, changes] = family
             return family
 
-        family = below(self._graph.root, size - len(must))
-        del together, below  # as in `_graph`
-        for level in must:
+        family = below(self._reach.root, (self.sizes[strategy] or 0) - len(lane.must))
+        del below  # as in `_Reach`
+        for level in lane.must:
             family = families.adding(family, level)
         return family
 
-    def nearest(self, strategy: int, inputs: tuple[int, ...]) -> tuple[int, Targets] | None:
-        """Return band steps and targets when just these inputs change; None where that does not lead to a strategy."""
-        allowed = [self._must.get(level, self._may[level]) for level in inputs]
-        if not self._must.keys() <= set(inputs) or not all(allowed):
-            return None
-        cell, width, nodes = self._cell, self._graph.strategies, self._graph.nodes
-        counted = [sum(level not in self._must for level in inputs[at + 1 :]) for at in range(len(inputs))]
-        bits = [width * changes + strategy for changes in counted]
-        memo: dict[tuple[int, int], tuple[int, Targets] | None] = {}
-
-        def below(node: int, at: int) -> tuple[int, Targets] | None:
-            """Return the nearest targets of the inputs from a place in the set on, those before it having changed."""
-            end = inputs[at] if at < len(inputs) else len(cell)
-            while node >= width and nodes[node - width][0] < end:
-                level, children = nodes[node - width]
-                node = children[cell[level]]
-            if at == len(inputs):
-                return (0, ()) if node == strategy else None
-            if (node, at) not in memo:
-                here = nodes[node - width][1] if node >= width and nodes[node - width][0] == end else None
-                rests = [
-                    (band, below(child, at + 1))
-                    for band in allowed[at]
-                    if self._reached[child := here[band] if here else node] >> bits[at] & 1
-                ]
-                memo[node, at] = min(
-                    [(rest[0] + abs(band - cell[end]), ((end, band), *rest[1])) for band, rest in rests if rest],
-                    default=None,
-                )
-            return memo[node, at]
-
-        found = below(self._graph.root, 0)
-        del below  # as in `_graph`
-        return found
+    def nearest(self, strategy: int, inputs: tuple[int, ...]) -> list[tuple[int, Targets]]:
+        """Return band steps and targets, the nearest among them, when just these inputs change; none lead elsewhere."""
+        reach, lane, must = self._reach, self._lane, self._lane.must
+        if not must.issubset(inputs):
+            return []
+        cell, width, nodes, reached, moves = reach.cell, reach.strategies, reach.nodes, reach.reached, reach.moves
+        left = len(inputs) - len(must)
+        # Per node that changes of the inputs so far lead to, the nearest of those changes.
+        found: dict[int, tuple[int, Targets]] = {reach.root: (0, ())}
+        for level in inputs:
+            before, found = found, {}
+            left -= level not in must
+            bit = self._base + width * left + strategy
+            allowed = lane.allowed(level, moves[level])
+            for start, (steps, targets) in before.items():
+                node = start
+                while node >= width and nodes[node - width][0] < level:
+                    node = nodes[node - width][1]
+                tests = node >= width and nodes[node - width][0] == level
+                others = nodes[node - width][2] if tests else [node] * len(moves[level])
+                for child, (band, _) in zip(others, moves[level], strict=True):
+                    if band in allowed and reached[child] >> bit & 1:
+                        made = (steps + abs(band - cell[level]), (*targets, (level, band)))
+                        if child not in found or made < found[child]:
+                            found[child] = made
+        return list(found.values())

@@ -106,6 +106,32 @@ def unknowns(policy: Policy, cell: Cell, known: Known) -> Unknowns:
     )
 
 
+def most_telling(policy: Policy, cell: Cell, known: Known, positions: Sequence[int]) -> list[int]:
+    """Return some unknown inputs in the order in which they are worth telling: much like questions, and far quicker.
+
+    It counts the strategies that the answers to each leave open, but not the completions that lead to them: inputs
+    that leave as many open come in the order of how telling they are in all cells.
+    """
+    if len(positions) <= 1:
+        return list(positions)
+    completion = policy.completion
+    pattern = [band if given else UNKNOWN for band, given in zip(cell, known, strict=True)]
+    keys = {}
+    for position in positions:
+        field, expected = policy.inputs[position], 0
+        for band in field.stated:
+            pattern[position] = band
+            expected += field.weights[band] * completion.reachable(pattern).bit_count()
+        pattern[position] = UNKNOWN
+        likely = sum(field.weights)
+        keys[position] = (
+            _pointless(policy, position, pattern),
+            expected / likely,
+            -completion.telling.index(position),
+        )
+    return sorted(positions, key=keys.__getitem__)
+
+
 def _pointless(policy: Policy, position: int, pattern: Sequence[int]) -> bool:
     """Say whether what is stated rules out that a question makes sense."""
     for other, bands in policy.inputs[position].asked_when:

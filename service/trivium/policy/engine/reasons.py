@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from trivium.policy.engine.compiled import Known, Policy
 from trivium.policy.engine.completion import UNKNOWN
-from trivium.policy.engine.diagram import Cell, leaf
+from trivium.policy.engine.diagram import Cell
 
 
 def sufficient_reason(policy: Policy, cell: Cell, known: Known) -> tuple[int, ...]:
@@ -25,16 +25,28 @@ def sufficient_reason(policy: Policy, cell: Cell, known: Known) -> tuple[int, ..
         known: per input, whether the profile stated it.
     """
     completion = policy.completion
-    root, levels, children = completion.root, completion.diagram.levels, completion.diagram.children
-    wanted = leaf(completion.reachable(cell))
+    levels, children = completion.diagram.levels, completion.diagram.children
+    pattern, count = list(cell), len(cell)
+    tested = [-1] * count  # per input, the node of the walk that tests it
+    at = completion.root
+    while at >= 0:
+        level = levels[at]
+        tested[level] = at
+        at = children[at][pattern[level]]
+    wanted = at
     assumed = [position for position in completion.telling if not known[position]]
     stated = [position for position in completion.telling if known[position]]
-    pattern = list(cell)
     for position in assumed + stated:
-        pattern[position] = UNKNOWN
-        at = root
+        if (at := tested[position]) < 0:
+            pattern[position] = UNKNOWN
+            continue
+        at, trail = children[at][UNKNOWN], list[int]()  # what comes before is walked as before
         while at >= 0:
+            trail.append(at)
             at = children[at][pattern[levels[at]]]
-        if at != wanted:
-            pattern[position] = cell[position]
+        if at == wanted:
+            pattern[position] = UNKNOWN
+            tested[position + 1 :] = [-1] * (count - position - 1)
+            for node in trail:
+                tested[levels[node]] = node
     return tuple([position for position, band in enumerate(pattern) if band != UNKNOWN])

@@ -102,7 +102,7 @@ class Conditional(Generic[T]):
         left, things = self._all, self._things
         for position, masks in self._allowing:
             left &= masks[state[position]]
-        return [things[at] for at in _bits(left)]
+        return [things[at] for at in bits(left)]
 
 
 def allowing(position: int, conditions: Sequence[Condition], variables: Sequence[Variable]) -> list[int]:
@@ -117,7 +117,7 @@ def allowing(position: int, conditions: Sequence[Condition], variables: Sequence
     return masks
 
 
-def _bits(mask: int) -> Iterator[int]:
+def bits(mask: int) -> Iterator[int]:
     """Yield the places of the bits that are set, the lowest first."""
     while mask:
         lowest = mask & -mask
@@ -143,7 +143,7 @@ class _Agreement:
     def of(self, holding: int) -> tuple[FiredRule, ...]:
         """Return them, given the rows that hold as bits."""
         told, agreeing = 0, list[FiredRule]()
-        for row in _bits(holding):
+        for row in bits(holding):
             rule = self._rules[row]
             if agreeing and rule.outcome != agreeing[0].outcome:
                 break
