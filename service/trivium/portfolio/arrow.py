@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,10 +13,11 @@ from trivium.advisor import Advisor
 from trivium.economics import Economics
 from trivium.errors import FieldError, InvalidInputError
 from trivium.pages import joined
-from trivium.policy import Changes, nearest_changes
+from trivium.policy import Changes
 from trivium.policy.errors import nearest_name
 from trivium.portfolio.kernel import CHUNK, Decided, Kernel
 from trivium.portfolio.lookup import Column
+from trivium.portfolio.nearest import Distinct, Nearest, NearestChanges
 from trivium.portfolio.profiles import ProfileReader, Profiles, profile_columns
 from trivium.portfolio.questions import FirstQuestion
 from trivium.portfolio.reasons import Explained, Rationale, listed, sufficient_reasons, unknown_inputs
@@ -40,9 +41,6 @@ FIGURES = (
 
 FLIP = pa.struct([("strategy", pa.string()), ("inputs", pa.list_(pa.string())), ("says", pa.string())])
 """The changes that lead to another strategy: which, of what, and the changed values in words."""
-
-REMEMBERED = 1 << 16
-"""Rows of codes whose changes are kept."""
 
 
 class Scorer:
@@ -137,7 +135,6 @@ class _Engine:
         self.advisor = advisor
         self.policy = advisor.policy
         self.kernel = Kernel(advisor.policy)
-        self.changes = lru_cache(maxsize=REMEMBERED)(self._changes)
 
     @cached_property
     def first_question(self) -> FirstQuestion:
@@ -151,26 +148,17 @@ class _Engine:
     def wording(self) -> Wording:
         return Wording(self.policy)
 
-    def _changes(self, codes: tuple[int, ...]) -> _Changes:
-        """Return what would change the answer of a row of codes; kept, because it takes long."""
-        path, risk = nearest_changes(self.policy, *self.kernel.read(codes))
-        margin = min((len(one.targets) for one in (path, risk) if one), default=None)
-        return _Changes(margin, self._flip(path), self._flip(risk))
+    @cached_property
+    def nearest(self) -> NearestChanges:
+        return NearestChanges(self.kernel)
 
-    def _flip(self, changes: Changes | None) -> dict[str, Any] | None:
+    def flip(self, changes: Changes | None) -> dict[str, Any] | None:
+        """Return changes as a value of `FLIP`."""
         if changes is None:
             return None
         inputs = [self.policy.inputs[at].spec.derived_from or self.policy.inputs[at].name for at, _ in changes.targets]
         says = joined([self.wording.phrases[at][band] for at, band in changes.targets])
         return {"strategy": self.policy.strategies[changes.strategy], "inputs": inputs, "says": says}
-
-
-class _Changes(NamedTuple):
-    """What would change the answer of a row."""
-
-    margin: int | None
-    path: dict[str, Any] | None
-    risk: dict[str, Any] | None
 
 
 class Answers:
@@ -216,9 +204,9 @@ class Answers:
         return listed(self.reason, self.unknown, self.explained.supporting, len(self.codes))
 
     @cached_property
-    def changes(self) -> list[_Changes]:
+    def nearest(self) -> Nearest:
         """What would change the answer of every row."""
-        return list(map(self.engine.changes, zip(*[column.tolist() for column in self.codes], strict=True)))
+        return self.engine.nearest(self.codes, self.decided.strategy)
 
     @cached_property
     def profiles(self) -> list[Profile | None]:
@@ -311,9 +299,9 @@ def _offered(engine: _Engine) -> dict[str, _Output]:
         "error": _Output(pa.string(), _errors),
         "because": _lists([field.name for field in policy.inputs], lambda answers: answers.because),
         "reachable": _lists(policy.strategies, _reachable),
-        "margin": _each(pa.int8(), lambda answers: (one.margin for one in answers.changes)),
-        "nearest_path": _each(FLIP, lambda answers: (one.path for one in answers.changes)),
-        "nearest_risk": _each(FLIP, lambda answers: (one.risk for one in answers.changes)),
+        "margin": _Output(pa.int8(), _margin),
+        "nearest_path": _flips(lambda answers: answers.nearest.path),
+        "nearest_risk": _flips(lambda answers: answers.nearest.risk),
         "decision_id": _each(pa.string(), _decision_ids),
         "summary": _each(pa.string(), lambda answers: (summary for summary, _ in answers.told)),
         "next_step": _each(pa.string(), lambda answers: (step for _, step in answers.told)),
@@ -332,6 +320,22 @@ def _each(kind: Any, of: Callable[[Answers], Iterable[Any]]) -> _Output:
         return pa.array(values, kind)
 
     return _Output(kind, make)
+
+
+def _margin(answers: Answers) -> Any:
+    margin, missing = answers.nearest.margin()
+    return _nulled(margin, missing if answers.faulty is None else missing | answers.faulty)
+
+
+def _flips(of: Callable[[Answers], Distinct]) -> _Output:
+    """Return a column of changes, of which many rows have the same."""
+
+    def make(answers: Answers) -> Any:
+        changes, places = of(answers)
+        places = pa.array(places, mask=answers.faulty)
+        return pa.array(map(answers.engine.flip, changes), FLIP).take(places)
+
+    return _Output(FLIP, make)
 
 
 def _figure(name: str) -> _Output:

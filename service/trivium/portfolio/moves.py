@@ -1,0 +1,173 @@
+"""Changes of inputs as arrays: what each costs, per code, and the fewest that lead to a strategy, for all rows at once.
+
+What changes need is tried out in cases, as `trivium.policy.engine.flips` does: for each need, the case that it does not
+hold in the cell that changes lead to, and the case that it does. One more case is that of changes of the world alone,
+which need nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from trivium.policy import Policy
+from trivium.policy.engine.diagram import leaf_value
+from trivium.policy.engine.tables import Condition
+from trivium.portfolio.lookup import Column
+
+
+OWN, EITHER, FOREIGN = range(3)
+"""Kinds of changes: those of a team, with what they need; those and the world's; the world's that are not a team's."""
+
+
+class Moves(NamedTuple):
+    """The changes of one input. An *entry* is a case and a code: `case * codes + code`.
+
+    Attributes:
+        cell: per code, the band that it stands for.
+        steps: per entry and band, how many bands are between it and the one that the code stands for.
+        kept: per entry and band, whether this is no change, and allowed.
+        allowed: per kind, entry and band, whether this is a change of the kind, and allowed.
+    """
+
+    cell: Column
+    steps: Column
+    kept: Column
+    allowed: Column
+
+    def costs(self, change: Any, never: int, kind: Any) -> Column:
+        """Return, per kind of change, entry and band, what it costs.
+
+        Of foreign changes alone, nothing is kept: a way takes one of them once.
+
+        Args:
+            change: the cost of a change.
+            never: the cost of what is not allowed.
+            kind: the type of a cost.
+        """
+        kept = self.kept & (np.arange(3) != FOREIGN)[:, None, None]
+        return np.where(kept, 0, np.where(self.allowed, change, never)).astype(kind)
+
+
+class Graph(NamedTuple):
+    """The diagram of a policy. The first places are those of the strategies; those of nodes are after their children.
+
+    What is needed of changes must hold however a path comes by, so its inputs are tested on all paths.
+
+    Attributes:
+        levels: per place, the input that it tests; the number of inputs for strategies.
+        children: per place and band, the place that it leads to.
+        edges: per node, the places that it leads to, each with the number of the bands that do.
+        groups: the bands that lead to the same place, as (input, bands), by number.
+        root: the place of the top.
+    """
+
+    levels: Column
+    children: Column
+    edges: list[list[tuple[int, int]]]
+    groups: list[tuple[int, tuple[int, ...]]]
+    root: int
+
+
+def needs(policy: Policy) -> list[Condition]:
+    """Return what changes of the policy's inputs need, each condition once."""
+    return list(dict.fromkeys([field.needs for field in policy.inputs if field.needs]))
+
+
+def moves(policy: Policy, at: int) -> Moves:
+    """Return the changes of an input."""
+    field = policy.inputs[at]
+    bands = range(len(field.bands))
+    cell = np.array([*bands, field.assumed])
+    kept = cell[:, None] == np.arange(len(field.bands))
+    own, world = np.zeros_like(kept), np.zeros_like(kept)
+    for code, band in enumerate(cell.tolist()):
+        own[code, list(field.improvements[band])] = True
+        if code == len(bands) or field.spec.changed_by == "circumstance":
+            world[code, list(field.others[band])] = True
+    needed = needs(policy)
+    cases = []
+    for held in product((False, True), repeat=len(needed)):
+        possible = np.ones(len(bands), bool)
+        for condition, holds in zip(needed, held, strict=True):
+            for other, wanted in condition:
+                # That one of several terms does not hold says nothing of each of them.
+                if other == at and (holds or len(condition) == 1):
+                    possible &= np.isin(bands, list(wanted)) == holds
+        legal = own if not field.needs or held[needed.index(field.needs)] else np.zeros_like(own)
+        allowed = np.array([legal, legal | world, world & ~legal])
+        cases.append((kept & possible, allowed & possible))
+    cases.append((kept, np.array([np.zeros_like(world), world, world])))
+    steps = np.abs(cell[:, None] - np.arange(len(bands)))
+    return Moves(
+        cell,
+        np.concatenate([steps] * len(cases)),
+        np.concatenate([one for one, _ in cases]),
+        np.concatenate([one for _, one in cases], axis=1),
+    )
+
+
+def graph(policy: Policy) -> Graph:
+    """Return the diagram of a policy."""
+    diagram, strategies = policy.diagrams, len(policy.strategies)
+    always = sorted({at for condition in needs(policy) for at, _ in condition})
+    most = max(diagram.sizes)
+    levels = [len(policy.inputs)] * strategies
+    children: list[tuple[int, ...]] = [(0,) * most] * strategies
+    edges: list[list[tuple[int, int]]] = []
+    groups: dict[tuple[int, tuple[int, ...]], int] = {}
+    memo: dict[tuple[int, int], int] = {}
+
+    def place(root: int, tested: int) -> int:
+        """Return the place of a root, below which all inputs of `always` but the first ones are tested."""
+        key = root, tested
+        if key not in memo:
+            level = diagram.level(root)
+            if tested < len(always) and always[tested] < level:
+                level = always[tested]
+                below = [place(root, tested + 1)] * diagram.sizes[level]
+            elif root < 0:
+                return leaf_value(root)
+            else:
+                after = tested + (tested < len(always) and always[tested] == level)
+                below = [place(child, after) for child in diagram.children[root]]
+            memo[key] = len(levels)
+            levels.append(level)
+            children.append((*below, *below[:1] * (most - len(below))))
+            leading = {
+                child: (level, tuple([band for band, one in enumerate(below) if one == child])) for child in below
+            }
+            edges.append([(child, groups.setdefault(group, len(groups))) for child, group in leading.items()])
+        return memo[key]
+
+    root = place(policy.root, 0)
+    del place  # it refers to itself: what it holds would wait for the collector
+    return Graph(np.array(levels), np.array(children), edges, list(groups), root)
+
+
+def sweep(graph: Graph, ends: Column, costs: Sequence[Column], foreign: Sequence[Column] | None, never: int) -> Column:
+    """Return, per place, the least cost of a way to an end.
+
+    Args:
+        graph: the diagram.
+        ends: what is to be returned of the strategies.
+        costs: per group of bands, what it costs.
+        foreign: per group of bands, what it costs by a foreign change. Then the first axis has the costs of any way,
+            and those of a way with a foreign change, which are in `costs` those of going on without one.
+        never: what is never reached.
+    """
+    found = np.full((len(graph.levels), *ends.shape[1:]), never, ends.dtype)
+    found[: len(ends)] = ends
+    tried = np.empty_like(found[0])
+    for at, edges in enumerate(graph.edges, len(ends)):
+        here = found[at]
+        for child, group in edges:
+            np.add(found[child], costs[group], out=tried)
+            np.minimum(here, tried, out=here)
+            if foreign is not None:
+                np.add(found[child][0], foreign[group], out=tried[0])
+                np.minimum(here[1], tried[0], out=here[1])
+    return found

@@ -1,0 +1,120 @@
+"""In every row, what would change the answer is what the engine says of the row alone."""
+
+import re
+from collections.abc import Iterator
+from itertools import islice, product
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+
+import generators
+import trivium
+from portfolios import NEWEST, VERSIONS, Codes, advisor, codes
+from trivium.policy import Changes, Policy, compile_policy, nearest_changes, prove
+from trivium.portfolio import nearest
+from trivium.portfolio.kernel import Kernel
+from trivium.portfolio.nearest import FEW, NearestChanges
+from trivium.profile import VOCABULARY
+
+
+Answer = tuple[Changes | None, Changes | None]
+SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range(2, 6))]
+
+
+def answers(policy: Policy, drawn: Codes) -> list[Answer]:
+    kernel = Kernel(policy)
+    found = NearestChanges(kernel)(drawn, kernel.decide(drawn).strategy)
+    paths, risks = ([few.changes[place] for place in few.places.tolist()] for few in found)
+    margin, missing = found.margin()
+    for path, risk, size, none in zip(paths, risks, margin.tolist(), missing.tolist(), strict=True):
+        sizes = [len(one.targets) for one in (path, risk) if one]
+        assert none == (not sizes)
+        assert none or size == min(sizes)
+    return list(zip(paths, risks, strict=True))
+
+
+def disagreements(policy: Policy, drawn: Codes) -> Iterator[tuple[list[int], Answer, Answer]]:
+    """Yield the rows in which the engine says something else: codes, its answer, and the columnar one."""
+    kernel = Kernel(policy)
+    for row, answer in zip(np.stack(drawn, axis=1).tolist(), answers(policy, drawn), strict=True):
+        if (slow := nearest_changes(policy, *kernel.read(row))) != answer:
+            yield row, slow, answer
+
+
+@given(generators.live_documents())
+def test_random_policies_say_the_same_of_every_pattern_of_known_and_unknown_inputs(document: generators.Part) -> None:
+    policy = compile_policy(generators.text(document))
+    assume(not any(problem.code == "unmeasured-differs" for problem in prove(policy)))  # as no policy does that loads
+    patterns = list(islice(product(*(range(len(field.bands) + 1) for field in policy.inputs)), 0, None, 3))
+    patterns = (patterns * FEW)[: max(len(patterns), FEW + 1)]
+    drawn = [np.array(column, np.uint8) for column in zip(*patterns, strict=True)]
+    assert list(islice(disagreements(policy, drawn), 1)) == []
+
+
+@pytest.mark.parametrize("version", VERSIONS.by_version)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_profiles_of_shipped_policies(version: str, seed: int) -> None:
+    policy = advisor(version).policy
+    assert NearestChanges(Kernel(policy)).fits
+    drawn = codes(policy, 2000 if seed == 1 else 10_000, seed)
+    assert list(islice(disagreements(policy, drawn), 1)) == []
+
+
+def test_rows_in_parts_and_few_rows_get_the_same_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = advisor(NEWEST).policy
+    drawn = codes(policy, 500, 3)
+    at_once = answers(policy, drawn)
+    monkeypatch.setattr(nearest, "ROOM", 1)
+    assert answers(policy, drawn) == at_once
+    for count in (0, 1, FEW):
+        assert answers(policy, [column[:count] for column in drawn]) == at_once[:count]
+
+
+MATURE = "prompt_maturity: {has_evaluation_set: yes, labeled_examples: [few, pilot]}"
+EVALUATED = "has_evaluation_set: {prompt_tokens: [short, long]}"
+LABELED = (
+    "labeled_examples: {example_quality: [mixed, expert_reviewed], knowledge_public: yes, has_evaluation_set: yes}"
+)
+
+
+@pytest.mark.parametrize(
+    ("needs", "fits"),
+    [([MATURE], True), ([EVALUATED], True), ([LABELED, EVALUATED], True), ([MATURE, EVALUATED, LABELED], False)],
+)
+def test_changes_that_need_several_things_which_need_others(needs: list[str], fits: bool) -> None:
+    text = (trivium.POLICIES / f"adaptation-{NEWEST}.yaml").read_text()
+    for need in needs:
+        name, _, condition = need.partition(": ")
+        before, start, after = text.partition(f"\n  {name}:\n")
+        after = re.sub(
+            r"(\n    better: \w+)(\n    changing_needs: .*)?", rf"\1\n    changing_needs: {condition}", after, count=1
+        )
+        text = before + start + after
+    policy = compile_policy(text, vocabulary=VOCABULARY)
+    assert NearestChanges(Kernel(policy)).fits == fits
+    assert list(islice(disagreements(policy, codes(policy, 400, 7)), 1)) == []
+
+
+def test_a_policy_of_more_inputs_than_weights_have_bits_is_left_to_the_engine() -> None:
+    part = {"question": "?", "values": ["low", "high"], "when_unknown": "low", "changed_by": "circumstance"}
+    names = [f"x{at}" for at in range(60)]
+    all_high = {"id": "all", "when": dict.fromkeys(names, "high"), "then": "many"}
+    text = generators.text(
+        {
+            "policy": "wide",
+            "version": "1.0.0",
+            "title": "Wide",
+            "sources": {},
+            "inputs": {name: {**part, "check": generators.CHECK} for name in names},
+            "strategies": {"few": "Few", "many": "Many"},
+            "levers": {},
+            "tables": {"strategy": {"inputs": names, "rules": [all_high, {"id": "else", "then": "few"}]}},
+            "codes": {},
+            "summary": [{"id": "said", "text": "So."}],
+        }
+    )
+    policy = compile_policy(text)
+    assert not NearestChanges(Kernel(policy)).fits
+    drawn = [np.zeros(FEW + 1, np.uint8)] * len(names)
+    assert {len(risk.targets) for _, risk in answers(policy, drawn) if risk} == {len(names)}
