@@ -224,9 +224,27 @@ class Answers:
         return [(None, None) if profile is None else _told(recommend(profile)) for profile in self.profiles]
 
     @cached_property
-    def economics(self) -> list[Economics | None]:
+    def economics(self) -> Priced:
         """The money of every row; None where it gives no costs, or the policy reads none."""
-        return [None if profile is None else self.engine.advisor.assess(profile) for profile in self.profiles]
+        rows = np.flatnonzero(self._reader.priced(self._batch))
+        if self.faulty is not None:
+            rows = rows[~self.faulty[rows]]
+        places = np.full(self.count, len(rows))
+        places[rows] = np.arange(len(rows))
+        profiles = self._reader.profiles(self._batch, rows)
+        return Priced([*map(self.engine.advisor.assess, profiles), None], places)
+
+
+class Priced(NamedTuple):
+    """The money of rows.
+
+    Attributes:
+        economics: that of every row that gives costs; after them, None.
+        places: per row, the place in `economics`.
+    """
+
+    economics: list[Economics | None]
+    places: Column
 
 
 class _Output(NamedTuple):
@@ -305,8 +323,8 @@ def _offered(engine: _Engine) -> dict[str, _Output]:
         "decision_id": _each(pa.string(), _decision_ids),
         "summary": _each(pa.string(), lambda answers: (summary for summary, _ in answers.told)),
         "next_step": _each(pa.string(), lambda answers: (step for _, step in answers.told)),
-        "payback": _each(pa.string(), lambda answers: (one and one.payback for one in answers.economics)),
-        **{name: _figure(name) for name in FIGURES},
+        "payback": _money(pa.string(), lambda one: one.payback),
+        **{name: _money(pa.float64(), _figure(name)) for name in FIGURES},
     }
 
 
@@ -338,15 +356,22 @@ def _flips(of: Callable[[Answers], Distinct]) -> _Output:
     return _Output(FLIP, make)
 
 
-def _figure(name: str) -> _Output:
-    """Return a column of a figure of the economics, as doubles."""
+def _money(kind: Any, of: Callable[[Economics], Any]) -> _Output:
+    """Return a column about the money."""
 
-    def values(answers: Answers) -> Iterable[float | None]:
-        for one in answers.economics:
-            figure = None if one is None else getattr(one, name)
-            yield None if figure is None else float(figure)
+    def make(answers: Answers) -> Any:
+        economics, places = answers.economics
+        return pa.array([None if one is None else of(one) for one in economics], kind).take(pa.array(places))
 
-    return _each(pa.float64(), values)
+    return _Output(kind, make)
+
+
+def _figure(name: str) -> Callable[[Economics], float | None]:
+    def value(economics: Economics) -> float | None:
+        figure = getattr(economics, name)
+        return None if figure is None else float(figure)
+
+    return value
 
 
 def _decision_ids(answers: Answers) -> Iterable[str | None]:

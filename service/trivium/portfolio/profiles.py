@@ -14,6 +14,7 @@ import pyarrow as pa
 from trivium.advisor import Advisor
 from trivium.errors import FieldError, InvalidInputError
 from trivium.policy.errors import nearest_name
+from trivium.portfolio.buffers import flags, raw, valid
 from trivium.portfolio.costs import PREFIX, Read, cost_columns, read_costs
 from trivium.portfolio.lookup import Column
 from trivium.portfolio.payback import BANDS, UNKNOWN, Given, Names, Paybacks, paybacks
@@ -98,6 +99,13 @@ class ProfileReader:
         """
         yield from map(make_profile, _mappings(batch, rows, profile_columns(batch.schema)))
 
+    def priced(self, batch: Any) -> Column:
+        """Return which rows state any costs that the policy reads."""
+        costs = self._costs(batch)
+        if not costs:
+            return np.zeros(batch.num_rows, bool)
+        return read_costs(batch, costs).given
+
     def months(self, batch: Any) -> tuple[Doubles, Doubles] | None:
         """Return after how many months fine-tuning pays back, as `Paybacks.months` does.
 
@@ -107,10 +115,14 @@ class ProfileReader:
         Returns:
             None where the policy reads no payback, or there are no columns of costs.
         """
-        costs = {name: at for name, at in profile_columns(batch.schema).items() if name not in FIELDS}
-        if not costs or not len(self._paybacks):
+        costs = self._costs(batch)
+        if not costs:
             return None
         return _paybacks(batch, read_costs(batch, costs), np.arange(batch.num_rows)).months()
+
+    def _costs(self, batch: Any) -> dict[str, int]:
+        """Return the columns of costs, where the policy reads them."""
+        return cost_columns(batch.schema) if len(self._paybacks) else {}
 
     def _payback(self, batch: Any, stated: Read, faults: Mapping[str, Column]) -> Column:
         """Return the code of every row's payback; where doubles cannot tell it, the exact one."""
@@ -198,9 +210,12 @@ def _mappings(batch: Any, rows: Column, names: Iterable[str]) -> Iterator[dict[s
     """Yield some columns of some rows as JSON has them."""
     names = list(names)
     columns = [_values(batch.column(batch.schema.names.index(name)), rows) for name in names]
+    if not any(name.startswith(PREFIX) for name in names):
+        yield from (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
+        return
     for values in zip(*columns, strict=True):
         fields: dict[str, Any] = {}
-        for name, value in zip(names, map(plain_value, values), strict=True):
+        for name, value in zip(names, values, strict=True):
             if not name.startswith(PREFIX):
                 fields[name] = value
             elif value is not None:
@@ -209,11 +224,32 @@ def _mappings(batch: Any, rows: Column, names: Iterable[str]) -> Iterator[dict[s
 
 
 def _values(array: Any, rows: Column) -> list[Any]:
-    """Return some values of an array as Python has them."""
+    """Return some values of an array as JSON has them."""
     try:
-        return array.take(pa.array(rows)).to_pylist()  # type: ignore[no-any-return]  # a list
+        array = array.take(pa.array(rows))
     except pa.ArrowNotImplementedError:  # as for views and run ends
-        return [array[row].as_py() for row in rows.tolist()]
+        return [plain_value(array[row].as_py()) for row in rows.tolist()]
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        if len(array.dictionary) > len(array):
+            return list(map(plain_value, array.to_pylist()))
+        words = list(map(plain_value, array.dictionary.to_pylist()))
+        known = valid(array.indices)
+        return [None if place is None else words[place] for place in _with_none(raw(array.indices), known)]
+    if pa.types.is_boolean(kind):
+        return _with_none(flags(array), valid(array))
+    if (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and (found := numbers(array)) is not None:
+        return _with_none(found.values, found.known)
+    return list(map(plain_value, array.to_pylist()))
+
+
+def _with_none(values: Column, known: Column | None) -> list[Any]:
+    """Return values as Python has them, None where they are not known."""
+    found: list[Any] = values.tolist()
+    if known is not None:
+        for at in np.flatnonzero(~known).tolist():
+            found[at] = None
+    return found
 
 
 def plain_value(value: Any) -> Any:
