@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from itertools import islice, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def disagreements(policy: Policy, drawn: Codes) -> Iterator[tuple[list[int], Ans
 
 
 @given(generators.live_documents())
-def test_random_policies_say_the_same_of_every_pattern_of_known_and_unknown_inputs(document: generators.Part) -> None:
+def test_random_policies_have_the_nearest_changes_of_the_engine(document: generators.Part) -> None:
     policy = compile_policy(generators.text(document))
     assume(not any(problem.code == "unmeasured-differs" for problem in prove(policy)))  # as no policy does that loads
     patterns = list(islice(product(*(range(len(field.bands) + 1) for field in policy.inputs)), 0, None, 3))
@@ -97,24 +98,63 @@ def test_changes_that_need_several_things_which_need_others(needs: list[str], fi
 
 
 def test_a_policy_of_more_inputs_than_weights_have_bits_is_left_to_the_engine() -> None:
-    part = {"question": "?", "values": ["low", "high"], "when_unknown": "low", "changed_by": "circumstance"}
     names = [f"x{at}" for at in range(60)]
-    all_high = {"id": "all", "when": dict.fromkeys(names, "high"), "then": "many"}
-    text = generators.text(
-        {
-            "policy": "wide",
-            "version": "1.0.0",
-            "title": "Wide",
-            "sources": {},
-            "inputs": {name: {**part, "check": generators.CHECK} for name in names},
-            "strategies": {"few": "Few", "many": "Many"},
-            "levers": {},
-            "tables": {"strategy": {"inputs": names, "rules": [all_high, {"id": "else", "then": "few"}]}},
-            "codes": {},
-            "summary": [{"id": "said", "text": "So."}],
-        }
+    policy = written(
+        {name: {"values": ["low", "high"], "when_unknown": "low", "changed_by": "circumstance"} for name in names},
+        [{"id": "all", "when": dict.fromkeys(names, "high"), "then": "many"}],
     )
-    policy = compile_policy(text)
     assert not NearestChanges(Kernel(policy)).fits
     drawn = [np.zeros(FEW + 1, np.uint8)] * len(names)
     assert {len(risk.targets) for _, risk in answers(policy, drawn) if risk} == {len(names)}
+
+
+def test_of_targets_that_are_as_near_in_different_cases_those_of_the_lowest_bands_count() -> None:
+    """From `mid` it is one band to `low`, where what `x` needs does not hold, and one to `high`, where it does."""
+    three = {"values": ["low", "mid", "high"], "when_unknown": "mid"}
+    policy = written(
+        {
+            "x": {**three, "changed_by": "action", "better": "more", "changing_needs": {"y": "high"}},
+            "y": {**three, "changed_by": "circumstance"},
+        },
+        [
+            {"id": "y", "when": {"y": ["low", "high"]}, "then": "many"},
+            {"id": "x", "when": {"x": "high"}, "then": "many"},
+        ],
+    )
+    drawn = [np.zeros(FEW + 1, np.uint8), np.ones(FEW + 1, np.uint8)]
+    assert set(answers(policy, drawn)) == {(None, Changes(1, ((1, 0),)))}
+
+
+@pytest.mark.parametrize("version", VERSIONS.by_version)
+def test_hardly_any_rows_of_shipped_policies_are_left_to_the_engine(
+    version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy, asked = advisor(version).policy, []
+
+    def ask(*row: Any) -> Answer:
+        asked.append(row)
+        return nearest_changes(*row)
+
+    monkeypatch.setattr(nearest, "nearest_changes", ask)
+    answers(policy, codes(policy, 4000, 9))
+    assert len(asked) < 40  # one of a hundred
+
+
+def written(inputs: dict[str, generators.Part], rules: list[generators.Part]) -> Policy:
+    """Return a policy of one table; where no rule holds, it is `few`."""
+    return compile_policy(
+        generators.text(
+            {
+                "policy": "written",
+                "version": "1.0.0",
+                "title": "Written",
+                "sources": {},
+                "inputs": {name: {**part, "question": "?", "check": generators.CHECK} for name, part in inputs.items()},
+                "strategies": {"few": "Few", "many": "Many"},
+                "levers": {},
+                "tables": {"strategy": {"inputs": list(inputs), "rules": [*rules, {"id": "else", "then": "few"}]}},
+                "codes": {},
+                "summary": [{"id": "said", "text": "So."}],
+            }
+        )
+    )

@@ -1,8 +1,8 @@
-"""Changes of inputs as arrays: what each costs, per code, and the fewest that lead to a strategy, for all rows at once.
+"""Changes of inputs as arrays: what each one costs, and the least cost of changes that lead to a strategy.
 
 What changes need is tried out in cases, as `trivium.policy.engine.flips` does: for each need, the case that it does not
-hold in the cell that changes lead to, and the case that it does. One more case is that of changes of the world alone,
-which need nothing.
+hold in the cell that changes lead to, and the case that it does. In one more case, the last one, only the world changes
+anything, whatever that needs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from trivium.portfolio.lookup import Column
 
 
 OWN, EITHER, FOREIGN = range(3)
-"""Kinds of changes: those of a team, with what they need; those and the world's; the world's that are not a team's."""
+"""Kinds of changes: the team's own, where what they need holds; those and the world's; the world's that are not own."""
 
 
 class Moves(NamedTuple):
@@ -28,9 +28,9 @@ class Moves(NamedTuple):
 
     Attributes:
         cell: per code, the band that it stands for.
-        steps: per entry and band, how many bands are between it and the one that the code stands for.
-        kept: per entry and band, whether this is no change, and allowed.
-        allowed: per kind, entry and band, whether this is a change of the kind, and allowed.
+        steps: per entry and band, how many bands the change to it goes up or down.
+        kept: per entry and band, whether it is the one that the code stands for, and may stay.
+        allowed: per kind, entry and band, whether there is such a change to it.
     """
 
     cell: Column
@@ -39,9 +39,7 @@ class Moves(NamedTuple):
     allowed: Column
 
     def costs(self, change: Any, never: int, kind: Any) -> Column:
-        """Return, per kind of change, entry and band, what it costs.
-
-        Of foreign changes alone, nothing is kept: a way takes one of them once.
+        """Return, per kind of change, entry and band, what it costs. To change nothing is free, but no foreign change.
 
         Args:
             change: the cost of a change.
@@ -53,15 +51,15 @@ class Moves(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """The diagram of a policy. The first places are those of the strategies; those of nodes are after their children.
+    """The diagram of a policy. The first places are those of the strategies; each node comes after its children.
 
-    What is needed of changes must hold however a path comes by, so its inputs are tested on all paths.
+    Inputs that a need names are tested on every path: else what must change there would not be counted.
 
     Attributes:
         levels: per place, the input that it tests; the number of inputs for strategies.
         children: per place and band, the place that it leads to.
-        edges: per node, the places that it leads to, each with the number of the bands that do.
-        groups: the bands that lead to the same place, as (input, bands), by number.
+        edges: per node, the places that it leads to, each with the index of the bands that do so in `groups`.
+        groups: an input and some of its bands.
         root: the place of the top.
     """
 
@@ -122,7 +120,7 @@ def graph(policy: Policy) -> Graph:
     memo: dict[tuple[int, int], int] = {}
 
     def place(root: int, tested: int) -> int:
-        """Return the place of a root, below which all inputs of `always` but the first ones are tested."""
+        """Return the place of a root, where so many of the inputs in `always` have been tested."""
         key = root, tested
         if key not in memo:
             level = diagram.level(root)
@@ -149,15 +147,15 @@ def graph(policy: Policy) -> Graph:
 
 
 def sweep(graph: Graph, ends: Column, costs: Sequence[Column], foreign: Sequence[Column] | None, never: int) -> Column:
-    """Return, per place, the least cost of a way to an end.
+    """Return the least cost of changes that lead from each place to a strategy.
 
     Args:
         graph: the diagram.
-        ends: what is to be returned of the strategies.
-        costs: per group of bands, what it costs.
-        foreign: per group of bands, what it costs by a foreign change. Then the first axis has the costs of any way,
-            and those of a way with a foreign change, which are in `costs` those of going on without one.
-        never: what is never reached.
+        ends: what to return of the strategies.
+        costs: per group of bands, the cost of the cheapest.
+        foreign: the same for foreign changes; None where they are not told apart. The first axis of `ends` and `costs`
+            then has two entries: own changes alone, and changes of either kind of which at least one is foreign.
+        never: the cost of what cannot be reached.
     """
     found = np.full((len(graph.levels), *ends.shape[1:]), never, ends.dtype)
     found[: len(ends)] = ends
@@ -167,7 +165,7 @@ def sweep(graph: Graph, ends: Column, costs: Sequence[Column], foreign: Sequence
         for child, group in edges:
             np.add(found[child], costs[group], out=tried)
             np.minimum(here, tried, out=here)
-            if foreign is not None:
+            if foreign is not None:  # the first foreign one: own changes do the rest
                 np.add(found[child][0], foreign[group], out=tried[0])
                 np.minimum(here[1], tried[0], out=here[1])
     return found

@@ -162,8 +162,8 @@ class NearestChanges:
         path = paths.argmin(axis=0)
         size = _of(paths, path)
         ours = (_of(own, path) == size) & (size < FAR)
-        # Where own changes alone lead to a strategy by fewer, the smallest sets to it are paths. Of the world alone, it
-        # may then take more.
+        # Where own changes lead to a strategy by fewer, the smallest sets that do are all paths. What is left is sets
+        # of changes of the world alone, if they take more.
         sizes = np.where(risks <= paths, risks, np.where(alone > paths, alone, FAR))
         risk = sizes.argmin(axis=0)
         size, paths_there, risks_there = _of(sizes, risk), _of(paths, risk), _of(risks, risk)
