@@ -197,7 +197,7 @@ class NearestChanges:
         each = np.arange(self._strategies)
         ends[each, 0, each] = 0
         swept = sweep(self._graph, ends, [one[:FOREIGN] for one in costs], [one[FOREIGN] for one in costs], FAR)
-        own, foreign = swept[self._graph.root].reshape(2, self._strategies, self._cases, count)
+        own, foreign = swept[self._graph.root].copy().reshape(2, self._strategies, self._cases, count)
         for fewest in (own, foreign):
             fewest[strategies, :, np.arange(count)] = FAR
         return own[:, :-1], foreign[:, :-1], foreign[:, -1]
@@ -218,27 +218,33 @@ class NearestChanges:
         least = np.full(2 * count, NEVER)
         np.minimum.at(least, wanted, whole)
         best = np.flatnonzero(whole == least[wanted])  # of the cases of a row
-        bands = self._bands(sums[:, best], [column[best] for column in entries])
+        bands = self._bands(sums, best, [column[best] for column in entries])
         return _listed(np.column_stack([jobs.strategies[best].astype(np.uint8), bands]), wanted[best], count)
 
-    def _bands(self, sums: Column, entries: list[Column]) -> Column:
+    def _bands(self, sums: Column, columns: Column, entries: list[Column]) -> Column:
         """Walk down the diagram as the least sum does, to the lowest bands where there are several ways.
 
+        Args:
+            sums: per place, the sums of all sets.
+            columns: which sets to walk to.
+            entries: per input, the entry of each of these.
+
         Returns:
-            Per way and input, one more than the band that it changes to; 0 where it does not change.
+            Per set and input, one more than the band that it changes to; 0 where it does not change.
         """
-        ways = np.arange(sums.shape[1])
-        places = np.full(len(ways), self._graph.root)
-        sets = -(sums[self._graph.root] >> self._step_bits)
-        found = np.zeros((len(ways), self._inputs), np.uint8)
+        every = np.arange(len(columns))
+        places = np.full(len(columns), self._graph.root)
+        sets = -(sums[self._graph.root, columns] >> self._step_bits)
+        found = np.zeros((len(columns), self._inputs), np.uint8)
         for at, (one, weights) in enumerate(zip(self._moves, self._weights, strict=True)):
-            here = ways[self._graph.levels[places] == at]
+            here = every[self._graph.levels[places] == at]
             changed = sets[here] >> self._inputs - 1 - at & 1 == 1
             kept, here = here[~changed], here[changed]
             places[kept] = self._graph.children[places[kept], one.cell[entries[at][kept] % len(one.cell)]]
             for band in range(weights.shape[-1]):
                 below = self._graph.children[places[here], band]
-                least = sums[below, here] + weights[entries[at][here], band] == sums[places[here], here]
+                whole = sums[below, columns[here]] + weights[entries[at][here], band]
+                least = whole == sums[places[here], columns[here]]
                 places[here[least]], found[here[least], at] = below[least], band + 1
                 here = here[~least]
         return found
