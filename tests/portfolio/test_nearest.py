@@ -26,7 +26,7 @@ SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in range
 def answers(policy: Policy, drawn: Codes) -> list[Answer]:
     kernel = Kernel(policy)
     found = NearestChanges(kernel)(drawn, kernel.decide(drawn).strategy)
-    paths, risks = ([few.changes[place] for place in few.places.tolist()] for few in found)
+    paths, risks = ([found.changes[place] for place in places.tolist()] for places in (found.path, found.risk))
     margin, missing = found.margin()
     for path, risk, size, none in zip(paths, risks, margin.tolist(), missing.tolist(), strict=True):
         sizes = [len(one.targets) for one in (path, risk) if one]

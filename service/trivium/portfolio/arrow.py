@@ -17,7 +17,7 @@ from trivium.policy import Changes
 from trivium.policy.errors import nearest_name
 from trivium.portfolio.kernel import CHUNK, Decided, Kernel
 from trivium.portfolio.lookup import Column
-from trivium.portfolio.nearest import Distinct, Nearest, NearestChanges
+from trivium.portfolio.nearest import Nearest, NearestChanges
 from trivium.portfolio.profiles import ProfileReader, Profiles, profile_columns
 from trivium.portfolio.questions import FirstQuestion
 from trivium.portfolio.reasons import Explained, Rationale, listed, sufficient_reasons, unknown_inputs
@@ -209,6 +209,11 @@ class Answers:
         return self.engine.nearest(self.codes, self.decided.strategy)
 
     @cached_property
+    def flips(self) -> Any:
+        """The changes that there are; many rows have the same."""
+        return pa.array(map(self.engine.flip, self.nearest.changes), FLIP)
+
+    @cached_property
     def profiles(self) -> list[Profile | None]:
         """The profile of every row; None for one that holds none."""
         rows = np.arange(self.count) if self.faulty is None else np.flatnonzero(~self.faulty)
@@ -318,8 +323,8 @@ def _offered(engine: _Engine) -> dict[str, _Output]:
         "because": _lists([field.name for field in policy.inputs], lambda answers: answers.because),
         "reachable": _lists(policy.strategies, _reachable),
         "margin": _Output(pa.int8(), _margin),
-        "nearest_path": _flips(lambda answers: answers.nearest.path),
-        "nearest_risk": _flips(lambda answers: answers.nearest.risk),
+        "nearest_path": _flips(lambda nearest: nearest.path),
+        "nearest_risk": _flips(lambda nearest: nearest.risk),
         "decision_id": _each(pa.string(), _decision_ids),
         "summary": _each(pa.string(), lambda answers: (summary for summary, _ in answers.told)),
         "next_step": _each(pa.string(), lambda answers: (step for _, step in answers.told)),
@@ -345,15 +350,9 @@ def _margin(answers: Answers) -> Any:
     return _nulled(margin, missing if answers.faulty is None else missing | answers.faulty)
 
 
-def _flips(of: Callable[[Answers], Distinct]) -> _Output:
-    """Return a column of changes, of which many rows have the same."""
-
-    def make(answers: Answers) -> Any:
-        changes, places = of(answers)
-        places = pa.array(places, mask=answers.faulty)
-        return pa.array(map(answers.engine.flip, changes), FLIP).take(places)
-
-    return _Output(FLIP, make)
+def _flips(of: Callable[[Nearest], Column]) -> _Output:
+    """Return a column of changes."""
+    return _Output(FLIP, lambda answers: answers.flips.take(pa.array(of(answers.nearest), mask=answers.faulty)))
 
 
 def _money(kind: Any, of: Callable[[Economics], Any]) -> _Output:

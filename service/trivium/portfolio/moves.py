@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from trivium.policy import Policy
+from trivium.policy.engine.compiled import OURS, WORLD
 from trivium.policy.engine.diagram import leaf_value
 from trivium.policy.engine.tables import Condition
 from trivium.portfolio.lookup import Column
@@ -83,9 +84,8 @@ def moves(policy: Policy, at: int) -> Moves:
     kept = cell[:, None] == np.arange(len(field.bands))
     own, world = np.zeros_like(kept), np.zeros_like(kept)
     for code, band in enumerate(cell.tolist()):
-        own[code, list(field.improvements[band])] = True
-        if code == len(bands) or field.spec.changed_by == "circumstance":
-            world[code, list(field.others[band])] = True
+        for other, kinds in field.moves[code != len(bands)][band]:
+            own[code, other], world[code, other] = kinds & OURS, kinds & WORLD
     needed = needs(policy)
     cases = []
     for held in product((False, True), repeat=len(needed)):

@@ -49,33 +49,23 @@ Answer: TypeAlias = tuple[Changes | None, Changes | None]
 """The first path and the first risk."""
 
 
-class Distinct(NamedTuple):
-    """Changes of every row.
-
-    Attributes:
-        changes: those that there are; None is one of them.
-        places: per row, the place in `changes`.
-    """
-
-    changes: list[Changes | None]
-    places: Column
-
-
 class Nearest(NamedTuple):
     """What would change the answer of every row.
 
     Attributes:
-        path: the first thing that the team can do.
-        risk: the first thing that overturns the answer.
+        changes: the changes that there are; None is one of them.
+        path: per row, the place in `changes` of the first thing that the team can do.
+        risk: per row, the place in `changes` of the first thing that overturns the answer.
     """
 
-    path: Distinct
-    risk: Distinct
+    changes: list[Changes | None]
+    path: Column
+    risk: Column
 
     def margin(self) -> tuple[Column, Column]:
         """Return, per row, the smaller number of changes of the two; and where there are neither."""
-        sizes = [np.array([len(one.targets) if one else FAR for one in few], np.int8) for few, _ in self]
-        margin = np.minimum(*[few.take(places) for few, (_, places) in zip(sizes, self, strict=True)])
+        sizes = np.array([len(one.targets) if one else FAR for one in self.changes], np.int8)
+        margin = np.minimum(sizes.take(self.path), sizes.take(self.risk))
         return margin, margin == FAR
 
 
@@ -132,17 +122,14 @@ class NearestChanges:
         """
         count = len(strategies)
         if count <= FEW or not self.fits:
-            paths, risks = zip(*self._one_by_one(codes), strict=True) if count else ((), ())
-            every = np.arange(count)
-            return Nearest(Distinct([*paths], every), Distinct([*risks], every))
+            answers = list(self._one_by_one(codes))
+            changes = [*(path for path, _ in answers), *(risk for _, risk in answers)]
+            return Nearest(changes, np.arange(count), np.arange(count) + count)
         size = max(FEW, ROOM // (2 * self._strategies * self._cases * len(self._graph.levels)))
         parts = -(-count // size)
-        ends = [part * count // parts for part in range(parts + 1)]
-        found = [
-            self._search([column[begin:end] for column in codes], strategies[begin:end])
-            for begin, end in pairwise(ends)
-        ]
-        return Nearest(_joined([one.path for one in found]), _joined([one.risk for one in found]))
+        ends = [at * count // parts for at in range(parts + 1)]
+        rows = [slice(begin, end) for begin, end in pairwise(ends)]
+        return _joined([self._search([column[part] for column in codes], strategies[part]) for part in rows])
 
     def _ask(self, codes: tuple[int, ...]) -> Answer:
         """Let the engine find what would change the answer of one row."""
@@ -171,11 +158,11 @@ class NearestChanges:
         tied = (risks_there == paths_there) & (size < FAR)
         theirs = np.concatenate([(_of(foreign, risk) == size) & ~by_world, by_world[None]])
         theirs &= ~tied & (size < FAR)
-        of_path, of_risk = self._sets(codes, _jobs(ours, path, OWN), _jobs(theirs, risk, EITHER))
+        found = self._sets(codes, _jobs(ours, path, OWN), _jobs(theirs, risk, EITHER))
         left = np.flatnonzero(tied)
         exact = [one for _, one in self._one_by_one([column[left] for column in codes])]
-        of_risk.places[left] = np.arange(len(left)) + len(of_risk.changes)
-        return Nearest(of_path, Distinct(of_risk.changes + exact, of_risk.places))
+        found.risk[left] = np.arange(len(left)) + len(found.changes)
+        return found._replace(changes=found.changes + exact)
 
     def _fewest(self, codes: Sequence[Column], strategies: Column) -> tuple[Column, Column, Column]:
         """Count the fewest changes to other strategies.
@@ -202,7 +189,7 @@ class NearestChanges:
             fewest[strategies, :, np.arange(count)] = FAR
         return own[:, :-1], foreign[:, :-1], foreign[:, -1]
 
-    def _sets(self, codes: Sequence[Column], paths: _Jobs, risks: _Jobs) -> tuple[Distinct, Distinct]:
+    def _sets(self, codes: Sequence[Column], paths: _Jobs, risks: _Jobs) -> Nearest:
         """Find the first sets of changes and their nearest targets."""
         count = len(codes[0])
         jobs = _Jobs(*map(np.concatenate, zip(paths, risks, strict=True)))
@@ -263,7 +250,7 @@ def _of(values: Column, strategies: Column) -> Column:
     return found
 
 
-def _listed(ways: Column, wanted: Column, count: int) -> tuple[Distinct, Distinct]:
+def _listed(ways: Column, wanted: Column, count: int) -> Nearest:
     """List distinct changes, and take the lowest bands of each row's.
 
     Args:
@@ -277,14 +264,15 @@ def _listed(ways: Column, wanted: Column, count: int) -> tuple[Distinct, Distinc
     ]
     lowest = np.full(2 * count, len(changes))
     np.minimum.at(lowest, wanted, places)
-    return Distinct([*changes, None], lowest[:count]), Distinct([*changes, None], lowest[count:])
+    return Nearest([*changes, None], lowest[:count], lowest[count:])
 
 
-def _joined(parts: Sequence[Distinct]) -> Distinct:
-    """Return the changes of all rows of some parts."""
+def _joined(parts: Sequence[Nearest]) -> Nearest:
+    """Return what would change the answers of all rows of some parts."""
     changes: list[Changes | None] = []
-    places = []
+    paths, risks = [], []
     for part in parts:
-        places.append(part.places + len(changes))
+        paths.append(part.path + len(changes))
+        risks.append(part.risk + len(changes))
         changes += part.changes
-    return Distinct(changes, np.concatenate(places))
+    return Nearest(changes, np.concatenate(paths), np.concatenate(risks))
