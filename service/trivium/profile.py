@@ -186,12 +186,18 @@ def canonical(value: Any) -> Any:
 
 def canonical_json(profile: Profile) -> bytes:
     """Return what a profile states, without its id, as canonical JSON (RFC 8785)."""
-    anonymous = profile if profile.id is None else msgspec.structs.replace(profile, id=None)
     if profile.costs is not None or SMALLEST_DECIMAL <= (profile.requests_per_day or 0) < SMALLEST_SHORT:
-        return _canonical(anonymous)
-    # Without costs all strings are words and all numbers but one are whole, so this gives the same in half the time.
-    encoded = _encode_sorted(anonymous).replace(b":-0.0", b":0.0")
-    return encoded.replace(b".0,", b",").replace(b".0}", b"}")
+        return _canonical(msgspec.structs.replace(profile, id=None))
+    # Without costs these are all its numbers, and naming them takes a fifth of the time.
+    anonymous = msgspec.structs.replace(
+        profile,
+        id=None,
+        requests_per_day=canonical(profile.requests_per_day),
+        labeled_examples=canonical(profile.labeled_examples),
+        knowledge_tokens=canonical(profile.knowledge_tokens),
+        prompt_tokens=canonical(profile.prompt_tokens),
+    )
+    return _encode_sorted(anonymous)
 
 
 SMALLEST_DECIMAL, SMALLEST_SHORT = 1e-6, 1e-5
