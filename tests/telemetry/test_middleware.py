@@ -5,7 +5,6 @@ import json
 import os
 import re
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -16,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from trivium.api.reloader import PolicyReloader
 from trivium.api.settings import Settings
+from trivium.api.telemetry.decisions import Decisions
 from trivium.api.telemetry.log import make_logger
 from trivium.api.telemetry.log_writer import LogWriter
 from trivium.api.telemetry.metrics import Metrics
@@ -168,9 +168,11 @@ def test_a_batch_counts_what_was_decided_until_its_end(telemetry: Telemetry) -> 
     outcome = Outcome("rag", "settled", ("ONE", "TWO"), PolicyReference("a-policy", "1.2.3", "digest", "active"))
 
     async def stream(scope: Any, receive: Any, send: Any) -> None:
-        outcomes = scope["state"]["outcomes"] = Counter({outcome: 2})
+        decisions = scope["state"]["decisions"] = Decisions()
+        decisions.count(outcome)
         await answer(scope, receive, send)
-        outcomes[outcome] += 1
+        decisions.count(outcome)
+        decisions.count(outcome)
 
     telemetry.call(stream)
     telemetry.call(stream)

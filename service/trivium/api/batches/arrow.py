@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -22,12 +21,12 @@ from trivium.api.http.body import BodyStream
 from trivium.api.http.problems import ProblemError, to_problem
 from trivium.api.http.responses import ARROW, CutOffError, Header, StreamingResponse
 from trivium.api.services import services_of, stream_request
+from trivium.api.telemetry.decisions import Decisions, Kind
 from trivium.errors import InvalidInputError
 from trivium.portfolio.arrow_messages import Message, Messages
 from trivium.portfolio.ipc import DICTIONARY, SCHEMA
 from trivium.portfolio.streams import StreamError
 from trivium.recommendation import encode
-from trivium.rendering import Outcome, shared_outcome
 
 
 if TYPE_CHECKING:  # it needs the extra, and takes a while to import
@@ -53,7 +52,7 @@ _POOL = ThreadPoolExecutor(THREADS, thread_name_prefix="arrow")
 def answer_arrow(
     request: Request[Any, Any, Any],
     advisor: Advisor,
-    summarize: Callable[[Counter[Outcome], int], Any],
+    summarize: Callable[[Decisions, int], Any],
     headers: Sequence[Header],
 ) -> ASGIApp:
     """Return the response to an Arrow stream, which is sent as it is made.
@@ -61,7 +60,7 @@ def answer_arrow(
     Args:
         request: its body is the stream.
         advisor: recommends.
-        summarize: returns what there is to say of all rows, given the outcomes and how many rows were wrong.
+        summarize: returns what there is to say of all rows, given the decisions and how many rows were wrong.
         headers: further headers, names in lower case.
 
     Raises:
@@ -89,16 +88,16 @@ class _ArrowBatch:
         self,
         stream: BodyStream,
         advisor: Advisor,
-        summarize: Callable[[Counter[Outcome], int], Any],
+        summarize: Callable[[Decisions, int], Any],
         state: dict[str, Any],
     ) -> None:
         self._stream = stream
         self._advisor = advisor
         self._summarize = summarize
         self._state = state
-        self._outcomes: Counter[Outcome] = Counter()
+        self._decisions = Decisions()
         self._rows = FIRST_ROWS
-        state["outcomes"] = self._outcomes
+        state["decisions"] = self._decisions
 
     async def parts(self) -> AsyncGenerator[bytes]:
         """Yield the response in parts: one for each record batch.
@@ -108,7 +107,6 @@ class _ArrowBatch:
         that of the stream.
         """
         scored = await _run(_begin, self._advisor)
-        self._state["codes"] = scored.codes
         is_sent = False
         messages = self._messages()
         try:
@@ -116,7 +114,7 @@ class _ArrowBatch:
                 for part in _taken(await self._answer(scored, message)):
                     yield part
                     is_sent = True
-            for part in scored.close("summary", encode(self._summarize(self._outcomes, scored.failed))):
+            for part in scored.close("summary", encode(self._summarize(self._decisions, scored.failed))):
                 yield part
         except (StreamError, ProblemError, InvalidInputError) as error:
             problem = to_problem(as_input(error))
@@ -165,8 +163,9 @@ class _ArrowBatch:
         return await _run(scored.write, batch, added)
 
     def _note(self, scored: ArrowStream) -> None:
-        for (strategy, status), count in scored.decided.items():
-            self._outcomes[shared_outcome(strategy, status, (), self._advisor.reference)] = count
+        version = self._advisor.policy.version
+        kinds = {Kind(version, strategy, status): count for (strategy, status), count in scored.decided.items()}
+        self._decisions.replace(kinds, scored.codes)
 
 
 def _taken(parts: list[bytes]) -> Iterator[bytes]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Any
 
 import msgspec
@@ -23,11 +22,12 @@ from trivium.api.routes.common import decision_headers
 from trivium.api.routes.parameters import PolicyParameter, ViewParameter
 from trivium.api.routes.recommend import ANSWER, DECISION_HEADERS, DECISION_PROBLEMS
 from trivium.api.services import services_of
+from trivium.api.telemetry.decisions import Decisions
 from trivium.catalog import PolicySet
-from trivium.portfolio.rows import DEFAULT_COLUMNS, RowScorer
+from trivium.portfolio.rows import CELLS, DEFAULT_COLUMNS, CellAnswer, RowScorer
 from trivium.profile import Profile
 from trivium.recommendation import View
-from trivium.rendering import Outcome, Renderer, shared_outcome
+from trivium.rendering import Outcome, Renderer
 
 
 class SucceededItem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, tag_field="status", tag="ok"):
@@ -59,12 +59,12 @@ class BatchResult(msgspec.Struct, frozen=True):
     summary: BatchSummary
 
 
-def summary_of(outcomes: Counter[Outcome], failed: int, strategies: Sequence[str]) -> BatchSummary:
+def summary_of(decisions: Decisions, failed: int, strategies: Sequence[str]) -> BatchSummary:
     """Count what was answered."""
     counts = dict.fromkeys(strategies, 0)
-    for outcome, count in outcomes.items():
-        counts[outcome.strategy] += count
-    succeeded = outcomes.total()
+    for kind, count in decisions.kinds.items():
+        counts[kind.strategy] += count
+    succeeded = decisions.total()
     return BatchSummary(succeeded + failed, succeeded, failed, counts)
 
 
@@ -76,17 +76,17 @@ class _Recommendations:
         writer: writes the items.
 
     Attributes:
-        outcomes: how many profiles were decided so far, by outcome.
+        decisions: what was decided so far.
     """
 
     def __init__(self, renderer: Renderer, writer: ItemWriter) -> None:
         self.slow = renderer.slow
         self.writer = writer
-        self.outcomes: Counter[Outcome] = Counter()
+        self.decisions = Decisions()
         self._renderer = renderer
 
     def summary(self, failed: int) -> BatchSummary:
-        return summary_of(self.outcomes, failed, self._renderer.advisor.policy.strategies)
+        return summary_of(self.decisions, failed, self._renderer.advisor.policy.strategies)
 
 
 class _AsJson(_Recommendations):
@@ -98,7 +98,7 @@ class _AsJson(_Recommendations):
 
     def item(self, index: int, profile: Profile) -> bytes:
         body, advice = self._renderer.json(profile, self._view)
-        self.outcomes[advice.outcome] += 1
+        self.decisions.count(advice.outcome)
         result: Any = msgspec.Raw(body)  # encoded already
         return self.writer.write(index, SucceededItem(index=index, id=profile.id, result=result))
 
@@ -109,13 +109,15 @@ class _AsCells(_Recommendations):
     def __init__(self, renderer: Renderer, writer: ItemWriter) -> None:
         super().__init__(renderer, writer)
         self._scorer = RowScorer(renderer.advisor)
+        self._outcome = lru_cache(maxsize=CELLS)(self._make_outcome)
 
     def item(self, index: int, profile: Profile) -> bytes:
         scored = self._scorer.score(profile)
-        cell = scored.cell
-        codes = tuple(cell.values["codes"])
-        self.outcomes[shared_outcome(cell.strategy, cell.status, codes, self._renderer.advisor.reference)] += 1
+        self.decisions.count(self._outcome(scored.cell))
         return self.writer.write(index, [profile.id, *scored.values])
+
+    def _make_outcome(self, cell: CellAnswer) -> Outcome:
+        return Outcome(cell.strategy, cell.status, tuple(cell.values["codes"]), self._renderer.advisor.reference)
 
 
 def _recommendations(renderer: Renderer, media_type: str, view: View) -> _AsJson | _AsCells:
@@ -164,5 +166,5 @@ async def recommend_batch(
         strategies = renderer.advisor.policy.strategies
         return answer_arrow(request, renderer.advisor, partial(summary_of, strategies=strategies), headers)
     recommendations = _recommendations(renderer, chosen_media_type(request), view)
-    request.scope["state"]["outcomes"] = recommendations.outcomes
+    request.scope["state"]["decisions"] = recommendations.decisions
     return await answer(request, recommendations, headers)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections import Counter as Tally
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from prometheus_client import (
     CollectorRegistry,
@@ -21,6 +20,7 @@ from prometheus_client.registry import Collector
 
 import trivium
 from trivium.api.reloader import PolicyReloader
+from trivium.api.telemetry.decisions import Decisions
 from trivium.api.telemetry.log_writer import LogWriter
 from trivium.rendering import Outcome
 
@@ -33,9 +33,6 @@ UNMATCHED = "unmatched"
 
 FROM_THE_START = (200, 500, 503)
 """Statuses whose series exist before the first such answer: a counter that starts at 1 hides its first increase."""
-
-MOST_UNCOUNTED = 4096
-"""Different outcomes kept before they are added to the counters; outcomes of replaced policies would pile up."""
 
 
 class PolicyCollector(Collector):
@@ -114,7 +111,7 @@ class Metrics:
         )
         self._codes = Counter("trivium_rationale_codes", "Rationale codes given.", ["code"], registry=registry)
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self._uncounted: Tally[Outcome] = Tally()
+        self._decisions = Decisions()
 
     def create_series(self, routes: Iterable[tuple[str, str]]) -> None:
         """Create the series of requests that are known beforehand, at 0.
@@ -134,27 +131,16 @@ class Metrics:
         durations.observe(seconds)
 
     def count_decision(self, outcome: Outcome) -> None:
-        """Count one decision: one addition now; `render` spreads it over strategies and codes."""
-        self._uncounted[outcome] += 1
-        if len(self._uncounted) > MOST_UNCOUNTED:
-            self._spread_decisions()
+        """Count one decision; `render` adds it to the series, which takes longer than counting."""
+        self._decisions.count(outcome)
 
-    def count_decisions(self, outcomes: Mapping[Outcome, int], codes: Mapping[str, int]) -> None:
-        """Count the decisions of a batch.
-
-        Args:
-            outcomes: how many there were of each outcome.
-            codes: rationale codes that the outcomes do not tell.
-        """
-        self._uncounted.update(outcomes)
-        for code, count in codes.items():
-            self._codes.labels(code).inc(count)
-        if len(self._uncounted) > MOST_UNCOUNTED:
-            self._spread_decisions()
+    def count_decisions(self, decisions: Decisions) -> None:
+        """Count the decisions of a batch."""
+        self._decisions.add(decisions)
 
     def render(self) -> bytes:
         """Return the metrics in Prometheus' text format."""
-        self._spread_decisions()
+        self._add_decisions()
         return generate_latest(self.registry)
 
     def _child(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
@@ -167,9 +153,9 @@ class Metrics:
             )
         return self._children[key]
 
-    def _spread_decisions(self) -> None:
-        outcomes, self._uncounted = self._uncounted, Tally()
-        for outcome, count in outcomes.items():
-            self._recommendations.labels(outcome.policy.version, outcome.strategy, outcome.status).inc(count)
-            for code in outcome.codes:
-                self._codes.labels(code).inc(count)
+    def _add_decisions(self) -> None:
+        decisions, self._decisions = self._decisions, Decisions()
+        for kind, count in decisions.kinds.items():
+            self._recommendations.labels(*kind).inc(count)
+        for code, count in decisions.codes.items():
+            self._codes.labels(code).inc(count)

@@ -8,7 +8,7 @@ Handlers say more about a request in `scope["state"]`:
 | key | holds |
 | --- | --- |
 | `advice` | the `Advice` of a single recommendation |
-| `outcomes` | a `Counter` of the `Outcome`s of a batch; it may grow while the answer is sent |
+| `decisions` | the `Decisions` of a batch; they may grow while the answer is sent |
 | `problem` | the code of the problem answered with |
 | `exception` | the exception of a defect that was answered with a problem |
 
@@ -154,9 +154,9 @@ class TelemetryMiddleware:
         if (advice := state.get("advice")) is not None:
             self._metrics.count_decision(advice.outcome)
             fields.update(decision_fields(advice, with_values=self._log_profiles))
-        elif (outcomes := state.get("outcomes")) is not None:
-            self._metrics.count_decisions(outcomes, state.get("codes", {}))
-            fields["decisions"] = outcomes.total()
+        elif (decisions := state.get("decisions")) is not None:
+            self._metrics.count_decisions(decisions)
+            fields["decisions"] = decisions.total()
         elif (impact := state.get("impact")) is not None:  # no recommendation is made, so none is counted
             fields["compared"] = impact.compared
         if (error := state.get("exception")) is not None:
