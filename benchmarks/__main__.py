@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import columns, engines, files, in_process, over_http, questions, stalls
+from benchmarks import batches, columns, engines, files, in_process, over_http, questions, stalls
 from benchmarks.rows import Row
 
 
@@ -46,6 +46,7 @@ def main() -> None:
         files.rows(),
         engines.rows(),
         over_http.rows(),
+        batches.rows(),
         stalls.rows(),
         questions.rows(),
     ):

@@ -77,7 +77,7 @@ def crowd(server: Server, management: int) -> Row:
     )
     request = head.format(len(EMPTY_PROFILES)).encode() + EMPTY_PROFILES
     most = 0.0
-    with ExitStack() as stack, _probing(management) as waits:
+    with ExitStack() as stack, probing(management) as waits:
         for _ in range(CROWD):
             caller = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
             caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -93,29 +93,29 @@ def _wait_beside(server: Server, management: int, request: tuple[str, str, bytes
     """Return the longest wait of a probe, in milliseconds, while one request is answered."""
     method, path, body, headers = request
     port = management if path in {"/metrics", "/readyz"} else server.port
-    with _probing(management) as waits:
+    with probing(management) as waits:
         Server(server.process, port).ask(method, path, body, headers)
     return waits[0].longest
 
 
 def _quiet(management: int) -> float:
-    with _probing(management) as waits:
+    with probing(management) as waits:
         pass
     return waits[0].longest
 
 
 @contextmanager
-def _probing(port: int) -> Iterator[list[Waits]]:
+def probing(port: int, pause: float = PAUSE_SECONDS) -> Iterator[list[Waits]]:
     """Probe for as long as the context lasts; the list then holds what was measured."""
     waits: list[Waits] = []
     command = [sys.executable, "-m", "benchmarks.probe", str(port)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own
         streams: Any = process
         streams.stdout.readline()
-        sleep(PAUSE_SECONDS)
+        sleep(pause)
         try:
             yield waits
         finally:
-            sleep(PAUSE_SECONDS)
+            sleep(pause)
             streams.stdin.close()
             waits.append(msgspec.json.decode(streams.stdout.read(), type=Waits))
