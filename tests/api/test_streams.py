@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import tracemalloc
 from contextlib import suppress
 from typing import Any
 
@@ -15,8 +16,8 @@ from hypothesis import strategies as st
 from api import serving
 from api.serving import Inside, Live, problem
 from api.streaming import CSV, LIMIT, LINE, NDJSON, arriving, memory, streaming
-from trivium.portfolio.streams import Case, CsvReader, JsonCases, Lines, NdjsonReader
-from trivium.profile import Profile
+from trivium.portfolio.streams import LONGEST_LINE, Case, CsvReader, JsonCases, Lines, NdjsonReader
+from trivium.profile import MOST_ID, Profile
 
 
 def test_items_are_answered_while_the_body_is_still_sent(live: Live) -> None:
@@ -261,6 +262,8 @@ def test_a_line_gets_the_view_that_is_asked_for(service: Inside, view: str) -> N
         (CSV, b"id,ID\n1,2\n", "both give `id`"),
         (CSV, b"\xff\xfei\0d\0\n\0", "not UTF-8"),
         (CSV, b'id\n"a', "a quotation mark is not closed"),
+        (CSV, b'id\n"' + b"\n" * LONGEST_LINE, "a row has more than 131072 bytes, or a quotation mark is not closed"),
+        (CSV, b"id," + b"x" * LONGEST_LINE + b"\na\n", "the line is too long: it has more than 131072 bytes"),
         (CSV, ",".join(f"c{at}" for at in range(10_000)).encode() + b"\n1\n", "more than 1000 columns"),
     ],
 )
@@ -278,6 +281,69 @@ def test_a_bad_line_is_an_error_and_the_stream_goes_on(service: Inside) -> None:
     items, summary = items_of(ask(service, b"\n".join(rows), CSV, NDJSON), NDJSON)
     assert [item["status"] for item in items] == ["ok", *["error"] * 4, "ok"]
     assert [item.get("id") for item in items][-2:] == ["e", "f"]
+
+
+HOSTILE = {
+    "nested lists": (b'{"id": ', b"[", b""),
+    "nested objects": (b'{"id": ', b'{"a":', b""),
+    "a long list": (b'{"id": [', b"1,", b"1]}"),
+    "many lists": (b'{"id": [', b"[],", b"1]}"),
+    "many lists in JSON that is decoded twice": (b'{"id": [1e400,', b"[],", b"1]}"),
+    "many fields": (b"{", b'"f":1,', b'"f":1}'),
+    "a long id": (b'{"id": "', b"x", b'"}'),
+    "many digits": (b'{"prompt_tokens": ', b"9", b"}"),
+    "no JSON": (b"", b"\0", b""),
+}
+"""Lines that could take much memory, by name: how they begin, what they repeat, and how they end."""
+
+
+def hostile(name: str, size: int) -> bytes:
+    begin, repeated, end = HOSTILE[name]
+    return begin + repeated * ((size - len(begin) - len(end)) // len(repeated)) + end
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize(("size", "most"), [(LONGEST_LINE, 32 * LONGEST_LINE), (64 * LONGEST_LINE, 3 * LONGEST_LINE)])
+def test_a_line_takes_bounded_memory_whatever_is_in_it(name: str, size: int, most: int) -> None:
+    body = hostile(name, size) + b"\n"
+    lines, reader = Lines(LONGEST_LINE), NdjsonReader()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        cases = [reader.read(line) for at in range(0, size, 4096) for line in lines.feed(body[at : at + 4096])]
+        cases += [reader.read(line) for line in lines.end()]
+        assert tracemalloc.get_traced_memory()[1] - before < most
+    finally:
+        tracemalloc.stop()
+    (case,) = cases
+    assert case is not None
+    assert case.errors
+    assert len(case.id or "") <= MOST_ID
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_line_that_is_too_long_is_an_error_that_says_so(service: Inside, name: str) -> None:
+    body = hostile(name, LONGEST_LINE + 20) + b"\n" + LINE
+    items, _ = items_of(ask(service, body, NDJSON), NDJSON)
+    assert [item["status"] for item in items] == ["error", "ok"]
+    says = f"the line is too long: it has more than {LONGEST_LINE} bytes"
+    assert items[0]["error"]["errors"] == [{"code": "malformed", "detail": says, "pointer": ""}]
+
+
+@pytest.mark.parametrize(("media", "begin"), [(NDJSON, b""), (CSV, b"id,note\n"), (CSV, b'id,note\na,"')])
+def test_lines_without_a_profile_leave_others_their_turn(service: Inside, media: str, begin: bytes) -> None:
+    async def turns_of_others(body: bytes) -> int:
+        asked = serving.call(service.app, "/recommend/batch", arriving(body), **{"content-type": media})
+        answering = asyncio.ensure_future(asked)
+        turns = 0
+        while not answering.done():
+            turns += 1
+            await asyncio.sleep(0)
+        problem(answering.result(), 400, "invalid_input")
+        return turns
+
+    few = asyncio.run(turns_of_others(begin + b"\n"))
+    assert asyncio.run(turns_of_others(begin + b"\n" * 500_000)) > few + 1
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(1, 50), max_size=8))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import ExitStack
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ from trivium.api.openapi.components import REF
 from trivium.api.services import read_request, services_of, stream_request
 from trivium.api.settings import Settings
 from trivium.decoding import decode
-from trivium.portfolio.streams import Case, CsvReader, JsonCases, Lines, NdjsonReader, Reader
+from trivium.portfolio.streams import LONGEST_LINE, Case, CsvReader, JsonCases, Lines, NdjsonReader, Reader
 from trivium.profile import Profile
 
 
@@ -111,8 +111,8 @@ async def answer(request: Request[Any, Any, Any], answers: Answers, headers: Seq
         stack.enter_context(services.streams.slot())
         stream = stream_request(request)
         stack.callback(stream.close)
-        longest = settings.max_body_bytes
-        reader = NdjsonReader() if sent == NDJSON else CsvReader(longest)
+        longest = min(settings.max_body_bytes, LONGEST_LINE)
+        reader = NdjsonReader(longest) if sent == NDJSON else CsvReader(longest)
         state: Any = request.scope["state"]
         parts = batch.parts(_arriving(stream, reader, longest), lambda: stream.left, state)
         return StreamingResponse(parts, media_type, headers, stack.pop_all().close, lambda: stream.left)
@@ -122,21 +122,14 @@ async def _whole(cases: Iterable[Case]) -> AsyncGenerator[Iterable[Case]]:
     yield cases
 
 
-async def _arriving(stream: BodyStream, reader: Reader, longest: int) -> AsyncGenerator[Iterable[Case]]:
-    """Yield the cases of a body in portions, as they arrive."""
+async def _arriving(stream: BodyStream, reader: Reader, longest: int) -> AsyncGenerator[Iterable[Case | None]]:
+    """Yield the cases of a body in portions, as they arrive; None for a line that ends none."""
     lines = Lines(longest)
     arriving = stream.parts()
     try:
         async for part in arriving:
-            yield _cases(reader, lines.feed(part))
-        yield _cases(reader, lines.end())
+            yield map(reader.read, lines.feed(part))
+        yield map(reader.read, lines.end())
         reader.end()
     finally:
         await arriving.aclose()
-
-
-def _cases(reader: Reader, lines: Iterable[bytes | None]) -> Iterator[Case]:
-    for line in lines:
-        case = reader.read(line)
-        if case is not None:
-            yield case

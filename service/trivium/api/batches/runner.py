@@ -60,7 +60,7 @@ class Batch:
 
     async def parts(
         self,
-        portions: AsyncGenerator[Iterable[Case]],
+        portions: AsyncGenerator[Iterable[Case | None]],
         has_left: Callable[[], bool] = lambda: False,
         state: dict[str, Any] | None = None,
     ) -> AsyncGenerator[bytes]:
@@ -70,7 +70,7 @@ class Batch:
         rest of a stream unreadable is raised while nothing is sent, and is told in the last part afterwards.
 
         Args:
-            portions: the cases.
+            portions: the cases; None for a line without one, which may be many and take their time too.
             has_left: says whether the caller has gone.
             state: the state of the request, where a problem is noted for its line in the log.
         """
@@ -91,15 +91,18 @@ class Batch:
             await items.aclose()
 
     async def _items(
-        self, portions: AsyncGenerator[Iterable[Case]], has_left: Callable[[], bool]
+        self, portions: AsyncGenerator[Iterable[Case | None]], has_left: Callable[[], bool]
     ) -> AsyncGenerator[bytes]:
         started = perf_counter()
         try:
             async for cases in portions:
                 for case in cases:
-                    self._part += await asyncio.to_thread(self.item, case) if self._answers.slow else self.item(case)
-                    if len(self._part) >= PART_BYTES:
-                        yield self._taken()
+                    if case is not None:
+                        self._part += (
+                            await asyncio.to_thread(self.item, case) if self._answers.slow else self.item(case)
+                        )
+                        if len(self._part) >= PART_BYTES:
+                            yield self._taken()
                     if perf_counter() - started > TURN_SECONDS:
                         await asyncio.sleep(0)
                         if has_left():
