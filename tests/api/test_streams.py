@@ -283,6 +283,14 @@ def test_a_bad_line_is_an_error_and_the_stream_goes_on(service: Inside) -> None:
     assert [item.get("id") for item in items][-2:] == ["e", "f"]
 
 
+@given(st.sampled_from([NDJSON, CSV]), st.one_of(st.binary(max_size=300), st.text(max_size=200).map(str.encode)))
+def test_whatever_the_body_is_it_is_answered(service: Inside, media: str, body: bytes) -> None:
+    for begin in (b"", b"id,primary_goal\n"):
+        response = ask(service, begin + body, media)
+        if response.status_code != 200:
+            problem(response, 400, "invalid_input")
+
+
 HOSTILE = {
     "nested lists": (b'{"id": ', b"[", b""),
     "nested objects": (b'{"id": ', b'{"a":', b""),

@@ -169,6 +169,17 @@ def bodies() -> Iterator[Any]:
             yield pytest.param(name, resolved(example)["value"], id=f"{name}-{key}")
 
 
+@pytest.mark.parametrize("name", ["recommend_batch", "recommend_impact"])
+@pytest.mark.parametrize("media_type", ["application/x-ndjson", "text/csv"])
+def test_the_example_texts_are_taken_and_none_at_all_is_not(service: Inside, name: str, media_type: str) -> None:
+    content = OPERATIONS[name]["requestBody"]["content"][media_type]
+    (example,) = content["examples"].values()
+    for text, status in ((resolved(example)["value"], 200), ("", 400)):
+        response = service.client.post(PATHS[name], content=text, headers={"Content-Type": media_type})
+        assert response.status_code == status, response.text
+        assert Draft202012Validator(content["schema"]).is_valid(text) == response.is_success
+
+
 def agreed(service: Inside, name: str, body: Any) -> bool:
     """Tell whether an operation takes a body; schema and server have to agree."""
     schema = OPERATIONS[name]["requestBody"]["content"]["application/json"]["schema"]

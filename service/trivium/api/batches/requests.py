@@ -66,9 +66,10 @@ HOW = (
     "The response is sent as it is made: one that ends without a summary was cut off. As JSON a batch is read whole: "
     "the deployment sets how many profiles it may have, by default 1000 (more: 413). NDJSON (a profile on each line) "
     "and CSV (the names of fields in the first row) are streams: items are answered while the body is still sent, and "
-    "it may have any number of profiles. Read the response while you send, or both ends wait for each other. The "
-    "response has the media type of the body unless Accept says otherwise. The deployment also sets how many batches "
-    "and streams run at once (more: 503 with Retry-After)."
+    "it may have any number of profiles, but at least one. A line is limited to 128 KiB. At least one column of CSV "
+    "is a field; a misspelt one is refused, and all others are ignored. Read the response while you send, or both "
+    "ends wait for each other. The response has the media type of the body unless Accept says otherwise. The "
+    "deployment also sets how many batches and streams run at once (more: 503 with Retry-After)."
 )
 """What the contract says of the form of every batch."""
 

@@ -167,7 +167,12 @@ def _complete(document: dict[str, Any], routes: Sequence[Any]) -> dict[str, Any]
 
 def _binary(media_type: str) -> dict[str, Any]:
     """Return the schema of a body that is no text: `format: binary` is of OpenAPI 3.0, and orval trips on it."""
-    return {"type": "string", "contentMediaType": media_type, "maxLength": Settings().max_stream_bytes}
+    return _text() | {"contentMediaType": media_type}
+
+
+def _text() -> dict[str, Any]:
+    """Return the schema of a body that is streamed; what no schema can say, the description does."""
+    return {"type": "string", "minLength": 1, "maxLength": Settings().max_stream_bytes}
 
 
 class _Builder:
@@ -194,9 +199,8 @@ class _Builder:
         if operation.body is not None:
             examples = {name: self._example(name, body) for name, body in operation.body_examples.items()}
             content = {"schema": self._references[operation.body], "examples": examples}
-            text_schema = {"type": "string", "maxLength": Settings().max_stream_bytes}
             texts = {
-                media: {"schema": text_schema, "examples": {name: self._example(f"{operation.id}_{name}", text)}}
+                media: {"schema": _text(), "examples": {name: self._example(f"{operation.id}_{name}", text)}}
                 for media, text in operation.body_texts.items()
                 for name in (media.rpartition("/")[2].removeprefix("x-"),)
             }
