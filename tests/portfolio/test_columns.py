@@ -12,6 +12,7 @@ from trivium import Profile
 from trivium.economics import Costs
 from trivium.portfolio.columns import (
     MOST_COLUMNS,
+    MOST_MISSPELT,
     TARGETS,
     BadCell,
     Columns,
@@ -54,6 +55,12 @@ def test_a_misspelt_name_is_an_error_that_names_the_nearest(name: str, chance: r
         Columns(["id", written])
     assert Columns(["id", written], {written: ""}).others == [written]
     assert Columns(["id", written], {written: name}).targets[written].name == name
+
+
+def test_of_many_misspelt_names_the_first_are_named() -> None:
+    with pytest.raises(ColumnsError) as raised:
+        Columns([f"labeled_exampels{number}" for number in range(MOST_COLUMNS)])
+    assert raised.value.reason.count("looks like `labeled_examples`") == MOST_MISSPELT
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ DecimalMark: TypeAlias = Literal[".", ","]
 MOST_COLUMNS = 1000
 """Most columns of a portfolio; more are a mistake, or an attack."""
 
+MOST_MISSPELT = 10
+"""Most misspelt columns that an error names; looking for the nearest field takes a twentieth of a millisecond each."""
+
 SHOWN = 60
 """Most characters of a cell that an error repeats."""
 
@@ -142,6 +145,8 @@ class Columns:
                 self.targets[name] = target
             elif name not in mapped and (near := _misspelt(name)):
                 problems.append((name[:SHOWN], near))
+                if len(problems) == MOST_MISSPELT:
+                    break
             else:
                 self.others.append(name)
         if problems:
