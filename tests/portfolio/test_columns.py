@@ -1,5 +1,6 @@
 """Names and cells of portfolios are read kindly and never guessed."""
 
+import difflib
 import random
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,7 @@ from trivium.portfolio.columns import (
     Columns,
     ColumnsError,
     Target,
+    misspelt,
     read_cell,
 )
 from trivium.profile import VOCABULARY, make_profile
@@ -55,6 +57,16 @@ def test_a_misspelt_name_is_an_error_that_names_the_nearest(name: str, chance: r
         Columns(["id", written])
     assert Columns(["id", written], {written: ""}).others == [written]
     assert Columns(["id", written], {written: name}).targets[written].name == name
+
+
+@given(st.one_of(st.text(max_size=30), st.sampled_from(sorted(TARGETS))), st.integers(0, 6), st.randoms())
+def test_the_nearest_name_is_the_nearest_of_all(name: str, edits: int, chance: random.Random) -> None:
+    for _ in range(edits):
+        at = chance.randrange(len(name) + 1)
+        name = name[:at] + chance.choice(["", "a", "e", "_", "q"]) + name[at + chance.randrange(2) :]
+    keys = {"".join(filter(str.isalnum, known)): known for known in TARGETS}
+    close = difflib.get_close_matches("".join(filter(str.isalnum, name.casefold())), keys, n=1, cutoff=0.85)
+    assert misspelt(name) == (keys[close[0]] if close else None)
 
 
 def test_of_many_misspelt_names_the_first_are_named() -> None:

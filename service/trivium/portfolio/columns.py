@@ -143,7 +143,7 @@ class Columns:
             target = mapped[name] if name in mapped else _BY_KEY.get(_key(name))
             if target is not None:
                 self.targets[name] = target
-            elif name not in mapped and (near := _misspelt(name)):
+            elif name not in mapped and (near := misspelt(name)):
                 problems.append((name[:SHOWN], near))
                 if len(problems) == MOST_MISSPELT:
                     break
@@ -236,8 +236,24 @@ def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, Targe
     return found
 
 
-def _misspelt(name: str) -> str | None:
-    close = difflib.get_close_matches(_key(name)[:80], _BY_KEY, n=1, cutoff=_CLOSE)
+_LETTERS = {key: frozenset(key) for key in _BY_KEY}
+
+
+def misspelt(name: str) -> str | None:
+    """Return the field whose name is nearly that of a column.
+
+    A table may have a thousand other columns, and comparing takes long. So a field is only compared if the letters that
+    just one of both names has leave enough of them to be the same.
+    """
+    key = _key(name)[:80]
+    letters = frozenset(key)
+    near = [
+        other
+        for other, others in _LETTERS.items()
+        if 2 * min(len(key) - len(letters - others), len(other) - len(others - letters))
+        >= _CLOSE * (len(key) + len(other))
+    ]
+    close = difflib.get_close_matches(key, near, n=1, cutoff=_CLOSE)
     return _BY_KEY[close[0]].name if close else None
 
 
