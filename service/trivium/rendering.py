@@ -8,7 +8,7 @@ profile of the cell only fills these. Profiles with costs, whose sums differ eac
 from __future__ import annotations
 
 import shlex
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -22,6 +22,9 @@ from trivium.recommendation import PolicyReference, Recommendation, View, encode
 
 TEMPLATES = 1024
 """Answers kept per policy, all views together."""
+
+OUTCOMES = 4096
+"""Different outcomes kept, of all policies."""
 
 QUICK_NODES = 20_000
 """Nodes of a completion diagram up to which an answer takes milliseconds at most; those that ship have half of it."""
@@ -162,8 +165,8 @@ def _hole(name: str) -> Any:
     return msgspec.Raw(b"\0%b\0" % name.encode())
 
 
-shared_outcome = cache(Outcome)
-"""Returns the one object of an outcome; there are as many as the policies can tell apart."""
+shared_outcome = lru_cache(maxsize=OUTCOMES)(Outcome)
+"""Returns the same object for outcomes that are alike; of random profiles almost each has one of its own."""
 
 
 def _outcome_of(made: Recommendation) -> Outcome:
