@@ -11,6 +11,8 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+import msgspec
+
 from trivium import recommendation as shown
 from trivium.economics import Economics
 from trivium.pages import joined
@@ -20,7 +22,7 @@ from trivium.policy.engine.compiled import Known
 from trivium.policy.engine.diagram import Cell
 from trivium.policy.engine.flips import LISTED
 from trivium.policy.engine.questions import Unknowns, most_telling
-from trivium.policy.engine.tables import bits
+from trivium.policy.engine.tables import FiredRule, bits
 from trivium.policy.language import texts
 from trivium.policy.language.document import UNMEASURED
 from trivium.policy.language.texts import Slot, Text
@@ -58,21 +60,27 @@ class Facts(NamedTuple):
     cautions: tuple[Caution, ...]
 
 
-class Mention(NamedTuple):
+class Mention(msgspec.Struct, frozen=True, gc=False):
     """A rationale code that a rule gives.
 
     Attributes:
-        order: whether it is not decisive, the place of its effect in `EFFECTS`, and whether it rests on an assumption.
         code: the code.
-        rule: the rule, `table/rule`.
+        table: the name of the rule's table.
+        rule: the rule.
         inputs: what it rests on, as bits: what the rule's condition names, and of a table that it names, what that
             one's fired rule rests on; where that is nothing, what the message says.
+        decisive: whether it rests on an input that decides.
+        assumed: whether it rests on an assumption.
+        order: what mentions are sorted by: decisive ones first, then by effect, then those that rest on no assumption.
     """
 
-    order: tuple[bool, int, bool]
     code: str
-    rule: str
+    table: str
+    rule: FiredRule
     inputs: int
+    decisive: bool
+    assumed: bool
+    order: int
 
 
 _order = attrgetter("order")
@@ -286,23 +294,24 @@ class Explanation:
                     resting.append(inputs)
                 for name in rule.because:
                     if name not in found:
-                        rests_on = inputs or codes[name].inputs
-                        order = not rests_on & decisive, codes[name].rank, bool(rests_on & unknown)
-                        found[name] = Mention(order, name, f"{table.name}/{rule.id}", rests_on)
+                        said = codes[name]
+                        rests_on = inputs or said.inputs
+                        decides, assumed = rests_on & decisive != 0, rests_on & unknown != 0
+                        order = (not decides) << 4 | said.rank << 1 | assumed
+                        found[name] = Mention(name, table.name, rule, rests_on, decides, assumed, order)
         return sorted(found.values(), key=_order)
 
     def _reason(self, mention: Mention) -> Reason:
         code = self.policy.document.codes[mention.code]
         inputs = self.policy.inputs
-        aside, _, assumed = mention.order
         return Reason(
             code=mention.code,
             lever=code.lever,
             effect=code.effect,
             message=self._fill(self.wording.codes[mention.code].message),
-            decisive=not aside,
-            basis="assumed" if assumed else "stated",
-            rule=mention.rule,
+            decisive=mention.decisive,
+            basis="assumed" if mention.assumed else "stated",
+            rule=f"{mention.table}/{mention.rule.id}",
             inputs={inputs[at].name: self.basis[at] for at in bits(mention.inputs)},
             sources=code.source,
         )

@@ -75,6 +75,16 @@ class Renderer:
     def __init__(self, advisor: Advisor) -> None:
         self.advisor = advisor
         self.slow = len(advisor.policy.completion.diagram.children) > QUICK_NODES
+        self._facts = Facts(
+            numbers={name: _hole(name) for name in advisor.numbers},
+            decision_id=_hole("decision_id"),
+            id=_hole("id"),
+            ignored=_hole("ignored"),
+            economics=None,
+            cautions=(),
+        )
+        places = {field.name: position for position, field in enumerate(advisor.policy.inputs)}
+        self._pointers = [(f"/{name}", places[name]) for name in FIELDS if name in places]
         self._template = lru_cache(maxsize=TEMPLATES)(self._make_template)
 
     def json(self, profile: Profile, view: View = "standard") -> tuple[bytes, Advice]:
@@ -117,23 +127,14 @@ class Renderer:
     def _make_template(self, inputs: tuple[Any, ...], view: View) -> _Template:
         advisor = self.advisor
         cell, known = advisor.policy.read(inputs)
-        facts = Facts(
-            numbers={name: _hole(name) for name in advisor.numbers},
-            decision_id=_hole("decision_id"),
-            id=_hole("id"),
-            ignored=_hole("ignored"),
-            economics=None,
-            cautions=(),
-        )
-        explained = advisor.explain(cell, known, facts, nearest=view != "full")
+        explained = advisor.explain(cell, known, self._facts, nearest=view != "full")
         made = explained.brief(advisor.reference) if view == "brief" else advisor.advise(explained).view(view)
         pieces = encode(made).split(b"\0")
         all_holes = [(position, pieces[position].decode()) for position in range(1, len(pieces), 2)]
         for position, hole in all_holes:
             pieces[position] = _USUAL.get(hole, b"")
         holes = [(position, hole) for position, hole in all_holes if hole not in _USUAL]
-        stated = {field.name for field, given in zip(advisor.policy.inputs, known, strict=True) if given}
-        given = tuple([f"/{name}" for name in FIELDS if name in stated])
+        given = tuple([pointer for pointer, position in self._pointers if known[position]])
         outcome = shared_outcome(explained.strategy, explained.status, explained.codes, advisor.reference)
         return _Template(pieces, holes, all_holes, given, outcome)
 
