@@ -50,10 +50,11 @@ class Stream:
 
 @asynccontextmanager
 async def streaming(
-    live: Live, media: str = NDJSON, request_id: str = "stream", path: str = "/recommend/batch"
+    live: Live, media: str = NDJSON, request_id: str = "stream", path: str = "/recommend/batch", accept: str = "*/*"
 ) -> AsyncIterator[Stream]:
     reader, writer = await asyncio.open_connection("127.0.0.1", live.port, limit=1 << 24)
     lines = {"Host": "x", "Content-Type": media, "Transfer-Encoding": "chunked", "X-Request-ID": request_id}
+    lines |= {"Accept": accept}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     writer.write(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode())
     try:

@@ -5,8 +5,6 @@ import io
 import json
 import random
 import struct
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -406,40 +404,6 @@ def test_a_stream_that_stops_coming_is_given_up() -> None:
 def test_it_takes_the_slots_of_streams() -> None:
     with serving.inside(max_streams=1) as service, service.app.state.services.streams.slot():
         problem(service.client.post("/recommend/batch", content=stream_of(ROW), headers=HEADERS), 503, "busy")
-
-
-def test_an_arrow_stream_is_answered_in_kind(service: Inside) -> None:
-    def post(body: bytes, sent: str, wanted: str) -> httpx.Response:
-        headers = {"Content-Type": sent, "Accept": wanted}
-        return service.client.post("/recommend/batch", content=body, headers=headers)
-
-    body = stream_of(ROW)
-    for accept in ("*/*", "application/*", ARROW, "application/json, */*;q=0.1"):
-        assert post(body, ARROW, accept).headers["content-type"] == ARROW
-    assert problem(post(body, ARROW, NDJSON), 406, "not_acceptable")["supported"] == [ARROW]
-    assert ARROW not in problem(post(b"{}\n", NDJSON, ARROW), 406, "not_acceptable")["supported"]
-    response = service.client.post("/recommend/impact?from=3", content=body, headers=HEADERS)
-    assert ARROW not in problem(response, 415, "unsupported_media_type")["supported"]
-
-
-WITHOUT = """
-import sys
-sys.modules["pyarrow"] = None  # as where it is not installed
-from litestar.testing import TestClient
-from trivium.api.app import create_app
-with TestClient(create_app()) as client:
-    headers = {"Content-Type": "application/vnd.apache.arrow.stream"}
-    refused = client.post("/recommend/batch", content=b"x", headers=headers)
-    taken = client.post("/recommend/batch", json={"profiles": [{}]})
-    print(refused.status_code, refused.json()["supported"], refused.headers["accept-post"], taken.status_code)
-"""
-
-
-def test_without_the_extra_the_media_types_that_are_served_are_named() -> None:
-    command = [sys.executable, "-c", WITHOUT]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env={"TRIVIUM_LOG_LEVEL": "error"})
-    served = ["application/json", NDJSON, "text/csv"]
-    assert done.stdout.strip() == f"415 {served} {', '.join(served)} 200"
 
 
 GOOD = stream_of(

@@ -5,7 +5,7 @@ A dictionary, a run or a view repeats a long text for a few bytes, and a list of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -100,13 +100,17 @@ def _is_bytes(kind: Any) -> bool:
     return any(is_one(kind) for is_one in several)
 
 
-def check_texts(batch: Any) -> None:
-    """Look at the texts in the columns of profiles.
+def check_texts(batch: Any, columns: Mapping[str, int]) -> None:
+    """Look at the texts in some columns.
+
+    Args:
+        batch: a `pyarrow.RecordBatch`.
+        columns: their names and positions.
 
     Raises:
         TooLargeError: one is longer than that of any field.
     """
-    for name, at in profile_columns(batch.schema).items():
+    for name, at in columns.items():
         if (longest := _longest(batch.column(at))) > MOST_TEXT:
             detail = f"column `{name}` has a text of {longest} bytes; at most {MOST_TEXT} are taken"
             raise TooLargeError(detail, MOST_TEXT)

@@ -97,7 +97,7 @@ class ProfileReader:
         Raises:
             InvalidInputError: a row holds none; names every bad field.
         """
-        yield from map(make_profile, _mappings(batch, rows, profile_columns(batch.schema)))
+        yield from map(make_profile, mappings(batch, rows, profile_columns(batch.schema)))
 
     def priced(self, batch: Any) -> Column:
         """Return which rows state any costs that the policy reads."""
@@ -199,14 +199,14 @@ def _told(batch: Any, faults: Mapping[str, Column]) -> dict[int, str]:
     rows = np.flatnonzero(reduce(np.logical_or, faults.values()))
     names = [name for name in batch.schema.names if name in faults or (name.startswith(PREFIX) and "costs" in faults)]
     wrong = {name: faults[name][rows] for name in faults}
-    mappings = _mappings(batch, rows, names)
+    fields_of = mappings(batch, rows, names)
     return {
         row: _tell({name: value for name, value in fields.items() if wrong[name][at]})
-        for at, (row, fields) in enumerate(zip(rows.tolist(), mappings, strict=True))
+        for at, (row, fields) in enumerate(zip(rows.tolist(), fields_of, strict=True))
     }
 
 
-def _mappings(batch: Any, rows: Column, names: Iterable[str]) -> Iterator[dict[str, Any]]:
+def mappings(batch: Any, rows: Column, names: Iterable[str]) -> Iterator[dict[str, Any]]:
     """Yield some columns of some rows as JSON has them."""
     names = list(names)
     columns = [_values(batch.column(batch.schema.names.index(name)), rows) for name in names]

@@ -1,12 +1,17 @@
-"""Arrow streams: record batches are scored in a few threads of their own, in pieces that do not take long."""
+"""Arrow streams: record batches are read, and scored, in a few threads of their own, in pieces that do not take long.
+
+What is sent as Arrow and wanted as Arrow is scored as columns. In every other case the rows of record batches are the
+use cases of a batch like any other.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import lru_cache
+from importlib import import_module
 from importlib.util import find_spec
 from time import thread_time
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,13 +28,13 @@ from trivium.api.http.responses import ARROW, CutOffError, Header, StreamingResp
 from trivium.api.services import services_of, stream_request
 from trivium.api.telemetry.decisions import Decisions, Kind
 from trivium.errors import InvalidInputError
-from trivium.portfolio.arrow_messages import Message, Messages
-from trivium.portfolio.ipc import DICTIONARY, SCHEMA
-from trivium.portfolio.streams import StreamError
+from trivium.portfolio.arrow_messages import Messages
+from trivium.portfolio.streams import Case, StreamError
 from trivium.recommendation import encode
 
 
 if TYPE_CHECKING:  # it needs the extra, and takes a while to import
+    from trivium.portfolio.arrow_reader import BatchReader
     from trivium.portfolio.arrow_stream import ArrowStream
 
 T = TypeVar("T")
@@ -46,7 +51,51 @@ FEWEST_ROWS, FIRST_ROWS, MOST_ROWS = 8, 64, 1 << 16
 IS_SERVED = find_spec("pyarrow") is not None and find_spec("numpy") is not None
 """Whether the extra `arrow` is installed."""
 
+EXTRA = "" if IS_SERVED else "arrow"
+"""The extra that Arrow streams need and that is not installed; empty where it is."""
+
 _POOL = ThreadPoolExecutor(THREADS, thread_name_prefix="arrow")
+
+
+async def load_arrow() -> None:
+    """Import what the extra brings, in a thread, because that takes a while."""
+    await _run(_load)
+
+
+@lru_cache(maxsize=1)
+def _load() -> None:
+    for module in ("trivium.portfolio.arrow_stream", "trivium.api.batches.arrow_items"):
+        import_module(module)
+    import_module("pyarrow").array([0])  # the first array imports pandas, where that is installed
+
+
+async def arrow_cases(stream: BodyStream) -> AsyncGenerator[Iterable[Case]]:
+    """Yield the cases of a body in Arrow, for each record batch when it is whole."""
+    from trivium.portfolio.arrow_reader import BatchReader, CaseReader  # noqa: PLC0415 - an extra
+
+    cases = CaseReader()
+    batches = _record_batches(stream, BatchReader())
+    try:
+        async for batch in batches:
+            yield cases.read(batch)
+    finally:
+        await batches.aclose()
+
+
+async def _record_batches(stream: BodyStream, reader: BatchReader) -> AsyncGenerator[Any]:
+    """Yield the record batches of a body until it ends, or its caller leaves."""
+    messages = Messages()
+    arriving = stream.parts()
+    try:
+        async for part in arriving:
+            for message in messages.feed(part):
+                if (batch := await _run(reader.read, message)) is not None:
+                    yield batch
+                if stream.left:
+                    return
+        messages.end()
+    finally:
+        await arriving.aclose()
 
 
 def answer_arrow(
@@ -106,12 +155,12 @@ class _ArrowBatch:
         metadata of a last batch without rows, and the response is cut off, because a reader would take its end for
         that of the stream.
         """
-        scored = await _run(_begin, self._advisor)
+        scored, reader = await _run(_begin, self._advisor)
         is_sent = False
-        messages = self._messages()
+        batches = _record_batches(self._stream, reader)
         try:
-            async for message in messages:
-                for part in _taken(await self._answer(scored, message)):
+            async for batch in batches:
+                for part in _taken(await self._answer(scored, batch)):
                     yield part
                     is_sent = True
             for part in scored.close("summary", encode(self._summarize(self._decisions, scored.failed))):
@@ -125,30 +174,10 @@ class _ArrowBatch:
                 yield part
             raise CutOffError from None
         finally:
-            await messages.aclose()
+            await batches.aclose()
 
-    async def _messages(self) -> AsyncGenerator[Message]:
-        messages = Messages()
-        arriving = self._stream.parts()
-        try:
-            async for part in arriving:
-                for message in messages.feed(part):
-                    yield message
-                    if self._stream.left:
-                        return
-            messages.end()
-        finally:
-            await arriving.aclose()
-
-    async def _answer(self, scored: ArrowStream, message: Message) -> list[bytes]:
-        """Return what a message adds to the response; nothing where the caller has left."""
-        if message.header.kind == SCHEMA:
-            await _run(scored.begin, message)
-            return []
-        if message.header.kind == DICTIONARY:
-            scored.keep(message)
-            return []
-        batch = await _run(scored.read, message)
+    async def _answer(self, scored: ArrowStream, batch: Any) -> list[bytes]:
+        """Return what a record batch adds to the response; nothing where the caller has left."""
         added = []
         start = 0
         while start < batch.num_rows:
@@ -179,10 +208,12 @@ async def _run(work: Callable[..., T], *arguments: Any) -> T:
     return await asyncio.get_running_loop().run_in_executor(_POOL, work, *arguments)
 
 
-def _begin(advisor: Advisor) -> ArrowStream:
+def _begin(advisor: Advisor) -> tuple[ArrowStream, BatchReader]:
+    from trivium.portfolio.arrow_reader import BatchReader  # noqa: PLC0415 - an extra
     from trivium.portfolio.arrow_stream import ArrowStream  # noqa: PLC0415 - an extra
 
-    return ArrowStream(_scorer(advisor))
+    scored = ArrowStream(_scorer(advisor))
+    return scored, BatchReader(scored.begin)
 
 
 @lru_cache(maxsize=8)

@@ -1,4 +1,4 @@
-"""The items of a batch as they are written: JSON, NDJSON or CSV, each with a summary at its end."""
+"""The items of a batch as they are written: JSON, NDJSON, CSV or Arrow, each with a summary at its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Protocol
 import msgspec
 
 from trivium.api.http.problems import ProblemError
-from trivium.api.http.responses import CSV, JSON, NDJSON
+from trivium.api.http.responses import ARROW, CSV, JSON, NDJSON
 from trivium.errors import FieldError
 from trivium.portfolio.files import as_text, guarded
 from trivium.portfolio.streams import Case
@@ -47,15 +47,21 @@ class ItemWriter(Protocol):
 
     Attributes:
         opening: what comes before the first item.
+        is_cut_off: whether a batch that cannot be read any further is cut off after its end, because readers take any
+            end for that of all of it.
     """
 
     opening: bytes
+    is_cut_off: bool
 
     def write(self, index: int, item: Any) -> bytes:
-        """Write an item: what JSON is made of, or the cells of the columns of a table."""
+        """Write an item: what JSON is made of, or the cells of the columns of a table. It may be kept for a while."""
 
     def failed(self, index: int, case: Case, error: ItemError) -> bytes:
         """Say what is wrong with a profile."""
+
+    def flush(self) -> bytes:
+        """Write the items that are kept."""
 
     def summary(self, summary: Any) -> bytes:
         """Write the end."""
@@ -68,6 +74,7 @@ class JsonLines:
     """NDJSON: an item on each line."""
 
     opening = b""
+    is_cut_off = False
 
     def write(self, index: int, item: Any) -> bytes:
         """Write an item."""
@@ -77,6 +84,10 @@ class JsonLines:
     def failed(self, index: int, case: Case, error: ItemError) -> bytes:
         """Say what is wrong with a profile."""
         return self.write(index, FailedItem(index=index, id=case.id, error=error))
+
+    def flush(self) -> bytes:
+        """Write nothing: no item is kept."""
+        return b""
 
     def summary(self, summary: Any) -> bytes:
         """Write the last line."""
@@ -112,6 +123,8 @@ class Table:
         columns: the columns of an item between `index` and `id`, and `summary`; `error` is one of them.
     """
 
+    is_cut_off = False
+
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = tuple(columns)
         self._text = io.StringIO()
@@ -124,7 +137,11 @@ class Table:
 
     def failed(self, index: int, case: Case, error: ItemError) -> bytes:
         """Say what is wrong with a profile."""
-        return self._row([index, case.id, *self._only("error", _told(error)), None])
+        return self._row([index, case.id, *self._only("error", told(error)), None])
+
+    def flush(self) -> bytes:
+        """Write nothing: no item is kept."""
+        return b""
 
     def summary(self, summary: Any) -> bytes:
         """Write the last row."""
@@ -132,7 +149,7 @@ class Table:
 
     def stopped(self, error: ItemError) -> bytes:
         """Write the last row of what cannot be read any further."""
-        return self._row([None, None, *self._only("error", _told(error)), None])
+        return self._row([None, None, *self._only("error", told(error)), None])
 
     def _only(self, column: str, text: str) -> list[str | None]:
         return [text if name == column else None for name in self._columns]
@@ -144,18 +161,27 @@ class Table:
         return self._text.getvalue().encode()
 
 
-def _told(error: ItemError) -> str:
+def told(error: ItemError) -> str:
+    """Return what is wrong with a profile as a cell of a table tells it."""
     places = [f"{one.pointer[1:]}: {one.detail}" if one.pointer else one.detail for one in error.errors]
     return "; ".join(places) or error.detail
+
+
+TABLES = frozenset({CSV, ARROW})
+"""Media types whose items are cells of columns."""
 
 
 def make_writer(media_type: str, columns: Sequence[str]) -> ItemWriter:
     """Return what writes items as a media type.
 
     Args:
-        media_type: JSON, NDJSON or CSV.
+        media_type: JSON, NDJSON, CSV or Arrow, which needs the extra `arrow`.
         columns: the columns of a table.
     """
+    if media_type == ARROW:
+        from trivium.api.batches.arrow_items import ArrowTable  # noqa: PLC0415 - an extra
+
+        return ArrowTable(columns)
     if media_type == CSV:
         return Table(columns)
     return {NDJSON: JsonLines, JSON: JsonObject}[media_type]()

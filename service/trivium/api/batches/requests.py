@@ -10,11 +10,12 @@ import msgspec
 from litestar import Request
 from litestar.types import ASGIApp
 
+from trivium.api.batches.arrow import arrow_cases, load_arrow
 from trivium.api.batches.runner import Answers, Batch
 from trivium.api.http.body import BodyStream
 from trivium.api.http.negotiation import body_media_type, chosen_media_type
 from trivium.api.http.problems import ProblemError
-from trivium.api.http.responses import CSV, JSON, NDJSON, Header, StreamingResponse
+from trivium.api.http.responses import ARROW, CSV, JSON, NDJSON, Header, StreamingResponse
 from trivium.api.openapi.components import REF
 from trivium.api.services import read_request, services_of, stream_request
 from trivium.api.settings import Settings
@@ -67,9 +68,11 @@ HOW = (
     "the deployment sets how many profiles it may have, by default 1000 (more: 413). NDJSON (a profile on each line) "
     "and CSV (the names of fields in the first row) are streams: items are answered while the body is still sent, and "
     "it may have any number of profiles, but at least one. A line is limited to 128 KiB. At least one column of CSV "
-    "is a field; a misspelt one is refused, and all others are ignored. Read the response while you send, or both "
-    "ends wait for each other. The response has the media type of the body unless Accept says otherwise. The "
-    "deployment also sets how many batches and streams run at once (more: 503 with Retry-After)."
+    "is a field; a misspelt one is refused, and all others are ignored. Arrow (columns with the names of fields) is "
+    "such a stream where the deployment has the extra `arrow`; its `summary` is in the metadata of a last record batch "
+    "without rows. Read the response while you send, or both ends wait for each other. The response has the media type "
+    "of the body unless Accept says otherwise. The deployment also sets how many batches and streams run at once "
+    "(more: 503 with Retry-After)."
 )
 """What the contract says of the form of every batch."""
 
@@ -86,11 +89,19 @@ def example_replies(profiles: Sequence[Any], make_answers: Callable[[str], Answe
     return {media: msgspec.json.decode(body) if media == JSON else body.decode() for media, body in replies.items()}
 
 
+async def media_types(request: Request[Any, Any, Any]) -> tuple[str, str]:
+    """Return the media types of the body and of the response; where one is Arrow, what that needs is loaded."""
+    sent, wanted = body_media_type(request), chosen_media_type(request)
+    if ARROW in {sent, wanted}:
+        await load_arrow()
+    return sent, wanted
+
+
 async def answer(request: Request[Any, Any, Any], answers: Answers, headers: Sequence[Header]) -> ASGIApp:
     """Return the response to a batch, which is sent as it is made.
 
     Args:
-        request: a batch in JSON, which is read whole, or in NDJSON or CSV, which are read as they arrive.
+        request: a batch in JSON, which is read whole, or in NDJSON, CSV or Arrow, which are read as they arrive.
         answers: says what of each profile, in the media type that the caller wants.
         headers: further headers, names in lower case.
 
@@ -102,7 +113,7 @@ async def answer(request: Request[Any, Any, Any], answers: Answers, headers: Seq
     settings = services.settings
     sent, wanted = body_media_type(request), chosen_media_type(request)
     media_type = f"{CSV}; charset=utf-8; header=present" if wanted == CSV else wanted
-    batch = Batch(answers)
+    batch = Batch(answers, may_be_empty=sent == ARROW)  # a frame without rows has columns all the same
     with ExitStack() as stack:
         if sent == JSON:
             stack.enter_context(services.batches.slot())  # before the body is read, so that waiting ones take no memory
@@ -112,19 +123,30 @@ async def answer(request: Request[Any, Any, Any], answers: Answers, headers: Seq
         stack.enter_context(services.streams.slot())
         stream = stream_request(request)
         stack.callback(stream.close)
-        longest = min(settings.max_body_bytes, LONGEST_LINE)
-        reader = NdjsonReader(longest) if sent == NDJSON else CsvReader(longest)
-        state: Any = request.scope["state"]
-        parts = batch.parts(_arriving(stream, reader, longest), lambda: stream.left, state)
+        cases = _arriving(stream, sent, min(settings.max_body_bytes, LONGEST_LINE))
+        parts = batch.parts(cases, lambda: stream.left, request.scope["state"])
         return StreamingResponse(parts, media_type, headers, stack.pop_all().close, lambda: stream.left)
+
+
+def _arriving(stream: BodyStream, media_type: str, longest: int) -> AsyncGenerator[Iterable[Case | None]]:
+    """Return the cases of a body in portions, as they arrive; None for a line that ends none.
+
+    Args:
+        stream: the body.
+        media_type: what it is.
+        longest: most bytes of a line.
+    """
+    if media_type == ARROW:
+        return arrow_cases(stream)
+    return _lines(stream, NdjsonReader(longest) if media_type == NDJSON else CsvReader(longest), longest)
 
 
 async def _whole(cases: Iterable[Case]) -> AsyncGenerator[Iterable[Case]]:
     yield cases
 
 
-async def _arriving(stream: BodyStream, reader: Reader, longest: int) -> AsyncGenerator[Iterable[Case | None]]:
-    """Yield the cases of a body in portions, as they arrive; None for a line that ends none."""
+async def _lines(stream: BodyStream, reader: Reader, longest: int) -> AsyncGenerator[Iterable[Case | None]]:
+    """Yield the cases of lines in portions, as they arrive; None for a line that ends none."""
     lines = Lines(longest)
     arriving = stream.parts()
     try:

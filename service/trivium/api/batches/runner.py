@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from trivium.api.batches.items import ItemWriter, item_error
 from trivium.api.http.problems import ProblemError, to_problem
-from trivium.api.http.responses import PART_BYTES
+from trivium.api.http.responses import PART_BYTES, CutOffError
 from trivium.errors import FieldError, InvalidInputError
 from trivium.portfolio.streams import Case, StreamError, TooLargeError
 from trivium.profile import Profile
@@ -42,13 +42,15 @@ class Batch:
 
     Args:
         answers: says what of each.
+        may_be_empty: whether a batch without profiles has an answer.
 
     Attributes:
         failed: how many profiles were wrong so far.
     """
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: Answers, *, may_be_empty: bool = False) -> None:
         self.failed = 0
+        self._may_be_empty = may_be_empty
         self._answers = answers
         self._writer = answers.writer
         self._done = 0
@@ -87,6 +89,8 @@ class Batch:
             if state is not None:
                 state["problem"] = problem.kind.code
             yield bytes(self._part) + self._writer.stopped(item_error(problem))
+            if self._writer.is_cut_off:
+                raise CutOffError from None
         finally:
             await items.aclose()
 
@@ -108,9 +112,10 @@ class Batch:
                         if has_left():
                             return
                         started = perf_counter()
+                self._part += self._writer.flush()
                 if self._done and self._part:
                     yield self._taken()
-            if not self._done:
+            if not self._done and not self._may_be_empty:
                 raise StreamError("the body has no profiles")
             yield self._taken() + self.closing()
         finally:

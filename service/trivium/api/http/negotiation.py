@@ -1,12 +1,14 @@
 """What a request may ask of a route: media types in and out, parameters, a canonical path, headers of a fair size.
 
-The media types that a handler reads and offers are its options `consumes` and `produces`; a body in one of `in_kind` is
-answered in the same. Its parameters are those of its signature. What it does not declare is refused before it runs.
+The media types that a handler reads and offers are its options `consumes` and `produces`; `extras` has those that it
+would with an extra that is not installed. Its parameters are those of its signature. What it does not declare is
+refused before it runs.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -56,14 +58,13 @@ def read_request_line(scope: Scope, handler: BaseRouteHandler | None) -> dict[st
     if handler is not None:
         opt = handler.opt
         if (consumes := opt.get("consumes")) is not None:
-            _check_body_type(content_type, content_encoding, consumes)
+            _check_body_type(content_type, content_encoding, consumes, opt.get("extras", {}))
             if len(consumes) > 1:
                 scope["state"]["body_media_type"] = body = _media_type(content_type)
                 scope["state"]["media_type"] = body  # where the caller leaves it open
         if accept is not None and (produces := opt.get("produces")) is not None:
             first = scope["state"].get("media_type", produces[0])
-            offers = (first,) if first in opt.get("in_kind", ()) else _from(first, produces)
-            scope["state"]["media_type"] = _choose(accept, offers)
+            scope["state"]["media_type"] = _choose(accept, _from(first, produces), _lacking(accept, opt["extras"]))
     return _read_parameters(scope, handler) if scope["query_string"] or _required(handler) else {}
 
 
@@ -129,18 +130,29 @@ def _body_type_is_known(content_type: bytes, consumes: tuple[str, ...]) -> bool:
     return media in consumes and charsets <= {"utf-8", "utf8"}
 
 
-def _check_body_type(content_type: bytes, content_encoding: bytes, consumes: tuple[str, ...]) -> None:
+def _check_body_type(
+    content_type: bytes, content_encoding: bytes, consumes: tuple[str, ...], extras: Mapping[str, str]
+) -> None:
     headers, supported = {"Accept-Post": ", ".join(consumes)}, list(consumes)
     if not _body_type_is_known(content_type, consumes):
-        detail = f"Send the body as {' or '.join(consumes)}, with that Content-Type."
+        detail = f"Send the body as {' or '.join(consumes)}, with that Content-Type.{_lacking(content_type, extras)}"
         raise ProblemError("unsupported_media_type", detail, headers, supported=supported)
     if content_encoding and content_encoding.lower() != b"identity":
         detail = "Send the body without a Content-Encoding."
         raise ProblemError("unsupported_media_type", detail, headers, supported=supported)
 
 
+def _lacking(named: bytes, extras: Mapping[str, str]) -> str:
+    """Say which extra the service needs for a media type that a header names; empty where it is not for that."""
+    return "".join(
+        f" For {media} the service needs the extra `{extra}`: pip install 'trivium[{extra}]'."
+        for media, extra in extras.items()
+        if media.encode() in named.lower()
+    )
+
+
 @lru_cache(maxsize=256)
-def _choose(accept: bytes, produces: tuple[str, ...]) -> str:
+def _choose(accept: bytes, produces: tuple[str, ...], lacking: str) -> str:
     """Return the offer with the highest weight, the first of several; the most specific range that fits one counts."""
     weights: dict[str, float] = {}
     for one in accept.decode("latin-1").lower().split(","):
@@ -156,7 +168,8 @@ def _choose(accept: bytes, produces: tuple[str, ...]) -> str:
 
     best = max(produces, key=weight)
     if weight(best) == 0:
-        raise ProblemError("not_acceptable", f"This is offered as {', '.join(produces)}.", supported=list(produces))
+        detail = f"This is offered as {', '.join(produces)}.{lacking}"
+        raise ProblemError("not_acceptable", detail, supported=list(produces))
     return best
 
 

@@ -72,8 +72,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         body: the type of the JSON body.
         body_examples: name to body.
         body_texts: further media types of the body to an example of each; their schema is a string.
-        binary: a further media type of body and response, which is binary; a body of it is answered in it alone.
-        is_binary_served: whether it is served here; the contract has it in any case.
+        binary: a further media type of body and response, which is binary.
+        binary_extra: the extra that it needs and that is not installed here; the contract has it in any case.
         links: operations that a result leads to, as OpenAPI links of the reply.
     """
 
@@ -87,7 +87,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     body_examples: dict[str, Any] = {}
     body_texts: dict[str, str] = {}
     binary: str = ""
-    is_binary_served: bool = True
+    binary_extra: str = ""
     links: dict[str, Any] = {}
 
     @property
@@ -109,7 +109,7 @@ def describes(operation: Operation) -> dict[str, Any]:
         # Litestar wants them unique; the contract leaves HEAD out.
         return operation.id if method != HttpMethod.HEAD else f"{operation.id}_head"
 
-    binary = (operation.binary,) if operation.binary and operation.is_binary_served else ()
+    binary = (operation.binary,) if operation.binary and not operation.binary_extra else ()
     return {
         "operation_id": operation_id,
         "tags": [operation.tag],
@@ -119,7 +119,7 @@ def describes(operation: Operation) -> dict[str, Any]:
         "opt": {
             "operation": operation,
             "consumes": None if operation.body is None else (JSON, *operation.body_texts, *binary),
-            "produces": tuple(operation.reply.content),
-            "in_kind": binary,
+            "produces": (*operation.reply.content, *binary),
+            "extras": {operation.binary: operation.binary_extra} if operation.binary_extra else {},
         },
     }

@@ -10,10 +10,9 @@ import msgspec
 from litestar import Request, post
 from litestar.types import ASGIApp
 
-from trivium.api.batches.arrow import IS_SERVED, answer_arrow
-from trivium.api.batches.items import FailedItem, Id, Index, ItemWriter, make_writer
-from trivium.api.batches.requests import HOW, BatchRequest, answer, example_replies
-from trivium.api.http.negotiation import chosen_media_type
+from trivium.api.batches.arrow import EXTRA, answer_arrow
+from trivium.api.batches.items import TABLES, FailedItem, Id, Index, ItemWriter, make_writer
+from trivium.api.batches.requests import HOW, BatchRequest, answer, example_replies, media_types
 from trivium.api.http.responses import ARROW, CSV, JSON, NDJSON
 from trivium.api.openapi.components import REF
 from trivium.api.openapi.examples import BATCH_EXAMPLES, BATCH_TEXTS, SUPPORT
@@ -123,7 +122,7 @@ class _AsCells(_Recommendations):
 def _recommendations(renderer: Renderer, media_type: str, view: View) -> _AsJson | _AsCells:
     """Return what recommends in a media type; a table has the same columns in each view."""
     writer = make_writer(media_type, DEFAULT_COLUMNS)
-    return _AsCells(renderer, writer) if media_type == CSV else _AsJson(renderer, writer, view)
+    return _AsCells(renderer, writer) if media_type in TABLES else _AsJson(renderer, writer, view)
 
 
 def _example(policies: PolicySet) -> dict[str, Any]:
@@ -136,15 +135,13 @@ RECOMMEND_BATCH = Operation(
     tag="advice",
     summary="Recommend a strategy for each of many use cases",
     description="Answers 200 with one item for each profile, in the order sent: its result, or what is wrong with it. "
-    f"An error of one item does not affect the others; the closing `summary` counts both. {HOW} Where the deployment "
-    "has the extra `arrow`, a body may also be an Arrow stream, with columns named like the fields of a profile. It is "
-    "answered in kind: the same record batches with six columns more, and a last one without rows, whose metadata have "
-    "the `summary`.",
+    f"An error of one item does not affect the others; the closing `summary` counts both. {HOW} Arrow that is answered "
+    "as Arrow comes back with six columns more: the same record batches, with the answers of their rows.",
     body=BatchRequest,
     body_examples=BATCH_EXAMPLES,
     body_texts=BATCH_TEXTS,
     binary=ARROW,
-    is_binary_served=IS_SERVED,
+    binary_extra=EXTRA,
     reply=Reply(
         "One item for each profile.",
         {JSON: BatchResult, NDJSON: str, CSV: str},
@@ -162,9 +159,10 @@ async def recommend_batch(
     """Recommend a strategy for each of many use cases."""
     renderer = services_of(request).policies.renderer(policy)
     headers = decision_headers(renderer.advisor)
-    if chosen_media_type(request) == ARROW:
+    sent, wanted = await media_types(request)
+    if sent == wanted == ARROW:
         strategies = renderer.advisor.policy.strategies
         return answer_arrow(request, renderer.advisor, partial(summary_of, strategies=strategies), headers)
-    recommendations = _recommendations(renderer, chosen_media_type(request), view)
+    recommendations = _recommendations(renderer, wanted, view)
     request.scope["state"]["decisions"] = recommendations.decisions
     return await answer(request, recommendations, headers)

@@ -8,10 +8,10 @@ import msgspec
 from litestar import Request, post
 from litestar.types import ASGIApp
 
-from trivium.api.batches.items import FailedItem, Id, Index, ItemWriter, make_writer
-from trivium.api.batches.requests import HOW, BatchRequest, answer, example_replies
-from trivium.api.http.negotiation import chosen_media_type
-from trivium.api.http.responses import CSV, JSON, NDJSON
+from trivium.api.batches.arrow import EXTRA
+from trivium.api.batches.items import TABLES, FailedItem, Id, Index, ItemWriter, make_writer
+from trivium.api.batches.requests import HOW, BatchRequest, answer, example_replies, media_types
+from trivium.api.http.responses import ARROW, CSV, JSON, NDJSON
 from trivium.api.openapi.examples import BATCH_EXAMPLES, BATCH_TEXTS, HANDBOOK
 from trivium.api.openapi.operation import Operation, Reply, describes
 from trivium.api.routes.common import decision_headers
@@ -74,7 +74,7 @@ class _Impact:
         self.writer: ItemWriter = make_writer(media_type, COLUMNS)
         self.scorer = ImpactScorer(before.advisor, after.advisor)
         self._versions = before.advisor.policy.version, after.advisor.policy.version
-        self._as_cells = media_type == CSV
+        self._as_cells = media_type in TABLES
 
     def item(self, index: int, profile: Profile) -> bytes:
         values = self.scorer.score(profile).values
@@ -105,6 +105,8 @@ RECOMMEND_IMPACT = Operation(
     body=BatchRequest,
     body_examples=BATCH_EXAMPLES,
     body_texts=BATCH_TEXTS,
+    binary=ARROW,
+    binary_extra=EXTRA,
     reply=Reply(
         "One item for each profile.",
         {JSON: ImpactResult, NDJSON: str, CSV: str},
@@ -120,6 +122,7 @@ async def recommend_impact(request: Request[Any, Any, Any], older: FromParameter
     """Compare two policies over many use cases."""
     policies = services_of(request).policies
     before, after = policies.renderer(older), policies.renderer(newer)
-    impact = _Impact(before, after, chosen_media_type(request))
+    _, wanted = await media_types(request)
+    impact = _Impact(before, after, wanted)
     request.scope["state"]["impact"] = impact.scorer
     return await answer(request, impact, decision_headers(after.advisor))
