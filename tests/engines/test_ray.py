@@ -1,6 +1,7 @@
 """Ray with two workers says what one process says, row for row, also when a worker is killed in the middle."""
 
 import json
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,3 +58,19 @@ def test_frames(home: Path, source: Path, tmp_path: Path) -> None:
     expected = cluster.assert_frame(tmp_path / "scored", source, inputs.SLOW)
     strategies = json.loads((tmp_path / "strategies.json").read_text(encoding="utf-8"))
     assert strategies == expected["strategy"].cast(pa.string()).sort().to_pylist()
+
+
+@pytest.mark.parametrize("listens", [False, True], ids=["nothing", "another service"])
+def test_an_address_without_a_cluster_is_given_up(home: Path, source: Path, tmp_path: Path, listens: bool) -> None:
+    """Ray by itself tries for a quarter of an hour, which is longer than a test may take."""
+    with socket.create_server(("", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        if not listens:
+            server.close()
+        environment = cluster.environment(home, RAY_TMPDIR=str(home), RAY_ADDRESS=address)
+        done = cluster.run(*cluster.scoring("ray", source, tmp_path / "out"), env=environment, check=False)
+    assert done.returncode == 1
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("Error: Ray does not start: ")
+    assert f"RAY_ADDRESS is {address}: see that a cluster runs there" in said
+    assert list((tmp_path / "out").glob("*.parquet")) == []

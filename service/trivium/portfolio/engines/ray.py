@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import ray
@@ -23,6 +26,12 @@ SUBMITTED = 1000
 
 RETRIES = 3
 """How often a task is tried again whose worker died."""
+
+CONNECT_SECONDS = 10.0
+"""How long the address of a cluster may take to answer; a cluster may be starting."""
+
+_ATTEMPTS = "RAY_gcs_server_port_wait_time_s"
+"""How often Ray tries to connect, each time for 40 s; it says so itself where it reads this. Else it tries 20 times."""
 
 OBJECT_STORE_BYTES = 128 << 20
 """Shared memory of a cluster that is started here: rows go from file to file, so it holds only what to do."""
@@ -108,9 +117,12 @@ def _connected() -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    address = os.environ.get("RAY_ADDRESS")
     try:
-        if os.environ.get("RAY_ADDRESS"):
-            ray.init(log_to_driver=False, logging_level="error")
+        if address:
+            _await(address)
+            with _one_attempt():
+                ray.init(log_to_driver=False, logging_level="error")
         else:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else a started cluster reports itself to its makers
             ray.init(
@@ -121,11 +133,57 @@ def _connected() -> Iterator[None]:
                 logging_level="error",
             )
     except (ConnectionError, RuntimeError, OSError, ValueError) as error:
-        raise EngineError(f"Ray does not start: {_last_line(error)}") from None
+        hint = f"; {_HINT.format(address)}" if address else ""
+        raise EngineError(f"Ray does not start: {_last_line(error)}{hint}") from None
     try:
         yield
     finally:
         ray.shutdown()
+
+
+_HINT = (
+    "RAY_ADDRESS is {}: see that a cluster runs there, and that this is its address as `ray start` printed it, or leave"
+    " RAY_ADDRESS out to use the cores of this machine"
+)
+
+
+def _await(address: str) -> None:
+    """Wait until something listens at an address, because Ray itself would try for a quarter of an hour.
+
+    Raises:
+        ConnectionError: nothing does.
+        ValueError: the port is no number.
+    """
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    host, port = parts.hostname, parts.port
+    if host is None or port is None:  # as in `auto`
+        return
+    if host in {"localhost", "127.0.0.1", "::1"}:
+        host = ray.util.get_node_ip_address()  # as Ray itself takes it
+    end = time.monotonic() + CONNECT_SECONDS
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=max(end - time.monotonic(), 0.1)).close()
+        except OSError as error:
+            if time.monotonic() + 1 > end:
+                reason = error.strerror or str(error)
+                raise ConnectionError(f"nothing answers within {CONNECT_SECONDS:.0f} s ({reason})") from None
+            time.sleep(1)
+        else:
+            return
+
+
+@contextmanager
+def _one_attempt() -> Iterator[None]:
+    """Let Ray try once to connect, unless somebody has said how often."""
+    if _ATTEMPTS in os.environ:
+        yield
+        return
+    os.environ[_ATTEMPTS] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_ATTEMPTS]
 
 
 def _last_line(error: Exception) -> str:
