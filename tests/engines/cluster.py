@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import csv
 
 import trivium
 from engines import inputs
@@ -31,7 +32,12 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if not re.match("TRIVIUM_|RAY_|SPARK_|PYSPARK_|MASTER$", name)
     }
-    kept |= {"HOME": str(home), "PYTHONPATH": str(ROOT / "tests"), "TZ": "UTC", "RAY_USAGE_STATS_ENABLED": "0"}
+    kept |= {
+        "HOME": str(home),
+        "PYTHONPATH": str(ROOT / "tests"),
+        "TZ": "UTC",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
     kept |= {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(home), "SPARK_WORKER_DIR": str(home / "work")}
     # Short runs are done before a thorough compilation pays, and two cores are too few to collect garbage beside.
     kept |= {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
@@ -91,6 +97,31 @@ def assert_one_is_done(command: Sequence[str], env: dict[str, str], damaged: Pat
     assert (said["tasks"], said["skipped"], said["failed"]) == (FILES + 1, FILES, [])
     assert {path: path.stat().st_mtime_ns for path in times} == times
     assert said["projects"] == projects + 9
+
+
+def assert_reported(engine: str, source: Path, scratch: Path, env: dict[str, str]) -> None:
+    """Check that files of several formats have the report and the rejects that they have without an engine."""
+    source.mkdir()
+    pq.write_table(inputs.table(300, 0), source / "0.parquet")
+    csv.write_csv(inputs.table(300, 1), source / "1.csv")
+    lines = "".join(json.dumps(row) + "\n" for row in inputs.table(300, 2).to_pylist())
+    (source / "2.ndjson").write_text(lines, encoding="utf-8")
+    said = []
+    for name, output, options in (("one", "one.csv", []), ("many", "many", ["--engine", engine])):
+        files = [
+            "-o",
+            scratch / output,
+            "--report",
+            scratch / f"{name}.html",
+            "--rejects",
+            scratch / f"{name}.rejects.csv",
+        ]
+        command = ["trivium", "score", source, "--policy", inputs.VERSION, "--json", *options, *files]
+        said.append(json.loads(run(*map(str, command), env=env).stdout))
+    assert {name: said[0][name] for name in ("projects", "strategies", "questions")}.items() <= said[1].items()
+    assert (scratch / "many.html").read_bytes() == (scratch / "one.html").read_bytes()
+    assert (scratch / "many.rejects.csv").read_bytes() == (scratch / "one.rejects.csv").read_bytes()
+    assert [pq.read_metadata(path).num_rows for path in sorted((scratch / "many").glob("*.parquet"))] == [300] * 3
 
 
 def assert_frame(output: Path, source: Path, columns: Sequence[str]) -> Any:

@@ -30,8 +30,8 @@ def test_a_missing_extra_is_named(invoke: Invoke, source: Path, tmp_path: Path, 
     [
         ((), "--engine ray writes a file for each input: say -o DIRECTORY"),
         (("-o", "-"), "--engine ray writes a file for each input: say -o DIRECTORY"),
-        (("-o", "out", "--report", "report.html"), "--report cannot be combined with --engine ray"),
-        (("-o", "out", "--rejects", "rejects.csv"), "--rejects cannot be combined with --engine ray"),
+        (("-o", "out", "--read", "csv"), "--read cannot be combined with --engine ray"),
+        (("-o", "out", "--write", "csv"), "--write cannot be combined with --engine ray"),
     ],
 )
 def test_options_that_an_engine_does_not_have(

@@ -60,6 +60,10 @@ def test_frames(home: Path, source: Path, tmp_path: Path) -> None:
     assert strategies == expected["strategy"].cast(pa.string()).sort().to_pylist()
 
 
+def test_a_report_on_files_of_several_formats(home: Path, tmp_path: Path) -> None:
+    cluster.assert_reported("ray", tmp_path / "in", tmp_path, cluster.environment(home, RAY_TMPDIR=str(home)))
+
+
 @pytest.mark.parametrize("listens", [False, True], ids=["nothing", "another service"])
 def test_an_address_without_a_cluster_is_given_up(home: Path, source: Path, tmp_path: Path, listens: bool) -> None:
     """Ray by itself tries for a quarter of an hour, which is longer than a test may take."""

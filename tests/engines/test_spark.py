@@ -57,6 +57,10 @@ def test_files(home: Path, source: Path, tmp_path: Path) -> None:
     cluster.assert_one_is_done(command, environment, damaged, output, projects)
 
 
+def test_a_report_on_files_of_several_formats(home: Path, tmp_path: Path) -> None:
+    cluster.assert_reported("spark", tmp_path / "in", tmp_path, cluster.environment(home))
+
+
 def test_frames(home: Path, source: Path, tmp_path: Path) -> None:
     program = Path(__file__).with_name("spark_frames.py")
     cluster.run("python", program, source, tmp_path, env=cluster.environment(home, MASTER=CLUSTER))

@@ -1,29 +1,38 @@
 """A portfolio is divided into tasks; whatever happens to attempts at them, each output is there whole, and once."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
 
 import trivium
 from engines import inputs
 from trivium import catalog
+from trivium.portfolio import columnar
 from trivium.portfolio.engines.attempt import attempt, attempt_path, attempt_target
+from trivium.portfolio.engines.gather import check_rejects, join_rejects, ranking_of
 from trivium.portfolio.engines.plan import TOTALS, Outcome, RunSpec, Task, find_inputs, finished, make_tasks
 from trivium.portfolio.engines.run import Result, score_tasks
 from trivium.portfolio.engines.spec import ScorerSpec, WorkerError, load_scorer, scored_batches
-from trivium.portfolio.files import FileError
-from trivium.portfolio.job import Reading, source_of
-from trivium.portfolio.rows import DEFAULT_COLUMNS
+from trivium.portfolio.files import COLUMNAR, READERS, FileError
+from trivium.portfolio.job import Job, Outputs, Reading, Source, State, source_of
+from trivium.portfolio.paths import format_of, found_files
+from trivium.portfolio.report import report_of
+from trivium.portfolio.report_formats import html
+from trivium.portfolio.rows import DEFAULT_COLUMNS, RowScorer
 
 
 RUN = RunSpec(ScorerSpec.find(inputs.VERSION), Reading())
+RANKED = msgspec.structs.replace(RUN, ranked=True)
 
 
 def in_turn(run: RunSpec, tasks: Sequence[Task]) -> Iterator[Outcome]:
@@ -36,7 +45,11 @@ def no_engine(run: RunSpec, tasks: Sequence[Task]) -> Iterator[Outcome]:
 
 def tasks_of(source: Path, output: Path, run: RunSpec = RUN, limit: int = 1 << 30) -> list[Task]:
     places = find_inputs([str(source)], output)
-    return make_tasks([(source_of(path, "parquet"), place) for path, place in places.items()], output, run, limit)
+    return make_tasks([(opened(path), place) for path, place in places.items()], output, run, limit)
+
+
+def opened(path: Path) -> Source:
+    return source_of(path, format_of(path, READERS))
 
 
 def score(source: Path, output: Path, run: RunSpec = RUN) -> Result:
@@ -101,7 +114,130 @@ def test_folders_are_kept(tmp_path: Path, output: Path) -> None:
     ]
 
 
+# Formats of rows
+
+
+def as_csv(table: Any, path: Path) -> None:
+    pc.write_csv(table, path)
+
+
+def as_lines(table: Any, path: Path) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()), "utf-8")
+
+
+def as_array(table: Any, path: Path) -> None:
+    path.write_text(json.dumps(table.to_pylist()), "utf-8")
+
+
+ROWS: dict[str, Callable[[Any, Path], None]] = {"csv": as_csv, "ndjson": as_lines, "json": as_array}
+
+
+def by_rows(sources: Sequence[Path], target: Path | None, rejects: Path | None = None) -> State:
+    """Score files without an engine, row by row where not all of them are columnar."""
+    scorer = load_scorer(RUN.scorer)
+    job = Job(list(map(opened, sources)), RowScorer(scorer.advisor, scorer.columns), Reading())
+    if all(source.kind in COLUMNAR for source in job.sources):
+        return columnar.run(job, Outputs(target, "parquet", rejects), ranked=True)
+    return job.run(Outputs(target, "parquet", rejects))
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_files_of_rows_are_scored_as_one_process_does(tmp_path: Path, output: Path, kind: str) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    paths = [source / f"{number}.{kind}" for number in range(2)]
+    for number, path in enumerate(paths):
+        ROWS[kind](inputs.table(200, number), path)
+    result = score(source, output)
+    assert (result.tasks, result.failed, result.summary.projects, result.summary.rejected) == (2, [], 394, 6)
+    for path in paths:
+        expected, rejects = tmp_path / "expected.parquet", tmp_path / "expected.csv"
+        by_rows([path], expected, rejects)
+        made = output / f"{path.stem}.parquet"
+        assert pq.read_table(made).equals(pq.read_table(expected))
+        assert made.with_suffix(".rejects.csv").read_bytes() == rejects.read_bytes()
+    again = score_tasks(RUN, tasks_of(source, output), output, no_engine)
+    assert (again.skipped, again.summary) == (2, result.summary)
+
+
+def test_a_file_of_rows_that_cannot_be_read_is_reported(tmp_path: Path, output: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "a.csv").write_bytes(b"id,primary_goal\na,cost\n")
+    (source / "b.csv").write_bytes(b"colour\nred\n")
+    (source / "c.json").write_bytes(b"[{")
+    result = score(source, output)
+    assert [failed.file for failed in result.failed] == [str(source / "b.csv"), str(source / "c.json")]
+    assert "no column is a field of the profile" in result.failed[0].error
+    assert names(output) == ["a.parquet"]
+
+
+# What is gathered
+
+
+@pytest.mark.parametrize("kinds", [["parquet"], ["parquet", "csv", "ndjson"]], ids=["columns", "columns and rows"])
+@pytest.mark.parametrize("group", [1 << 20, 100], ids=["whole", "split"])
+def test_the_report_and_the_rejects_are_those_of_one_process(
+    tmp_path: Path, output: Path, kinds: list[str], group: int
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    writers: dict[str, Any] = {**ROWS, "parquet": partial(pq.write_table, row_group_size=group)}
+    for number in range(4):
+        kind = kinds[number % len(kinds)]
+        writers[kind](inputs.table(700, number), source / f"{number}.{kind}")
+    limit = 1 << 30 if group > 700 else 20_000
+    tasks = tasks_of(source, output, RANKED, limit)
+    assert (len(tasks) > 4) == (group < 700)
+    score_tasks(RANKED, tasks[:2], output, in_turn)  # as by an earlier run that was stopped
+    result = score_tasks(RANKED, tasks, output, lambda run, left: reversed([*in_turn(run, left)]))
+    assert result.skipped == 2
+    join_rejects(tasks, tmp_path / "all.csv")
+    expected = by_rows(found_files([str(source)]), None, tmp_path / "expected.csv")
+    assert (tmp_path / "all.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
+    advisor = load_scorer(RUN.scorer).advisor
+    made = html(report_of(advisor, result.summary, ranking_of(tasks)))
+    assert made == html(report_of(advisor, expected.summary, expected.ranking))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_file_of_rejects_is_there_only_where_a_row_is_rejected(tmp_path: Path, output: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    pq.write_table(inputs.table(90, 1).slice(1), source / "0.parquet")
+    (tmp_path / "all.csv").write_text("of an earlier run", "utf-8")
+    score(source, output)
+    join_rejects(tasks_of(source, output), tmp_path / "all.csv")
+    assert not (tmp_path / "all.csv").exists()
+    with pytest.raises(FileError, match="No such file or directory"):
+        join_rejects([], tmp_path / "nowhere" / "all.csv")
+
+
+@pytest.mark.parametrize("name", ["in/0.parquet", "out/0.parquet", "out/0.rejects.csv"])
+def test_rejects_do_not_replace_what_is_read_or_written(source: Path, output: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(FileError, match="it is an input, or the output of one"):
+        check_rejects(tasks_of(source, output), tmp_path / name)
+    check_rejects(tasks_of(source, output), output / "rejects.csv")
+
+
+def test_a_report_needs_the_first_projects_of_each_output(source: Path, output: Path) -> None:
+    score(source, output)
+    tasks = tasks_of(source, output)
+    with pytest.raises(FileError, match="repeat the command"):
+        ranking_of(tasks)
+    assert score(source, output, RANKED).skipped == 0
+    assert ranking_of(tasks).seen == 591
+    assert score(source, output, RUN).skipped == 3  # which has more than is needed
+
+
 # Again
+
+
+def test_an_output_whose_rejects_have_gone_is_done_again(source: Path, output: Path) -> None:
+    score(source, output)
+    (output / "1.rejects.csv").unlink()
+    assert score(source, output).skipped == 2
+    assert (output / "1.rejects.csv").exists()
 
 
 def test_what_is_done_is_skipped_and_counted(source: Path, output: Path) -> None:

@@ -11,16 +11,19 @@ from pathlib import Path
 import click
 from rich.text import Text
 
+from trivium.advisor import Advisor
 from trivium.cli.common import FOUND_PROBLEMS, Failure, console, print_json
 from trivium.cli.portfolios import Given
-from trivium.cli.score import show_progress, show_summary
+from trivium.cli.score import show_progress, show_summary, write_reports
 from trivium.policy import ServedPolicy
+from trivium.portfolio.engines.gather import check_rejects, join_rejects, ranking_of
 from trivium.portfolio.engines.plan import RunSpec, find_inputs, make_tasks
 from trivium.portfolio.engines.run import Engine, EngineError, Result, score_tasks
 from trivium.portfolio.engines.spec import ScorerSpec
-from trivium.portfolio.files import COLUMNAR, FileError
+from trivium.portfolio.files import READERS
 from trivium.portfolio.job import source_of
 from trivium.portfolio.paths import format_of
+from trivium.portfolio.report import report_of
 
 
 def score(
@@ -48,9 +51,13 @@ def score(
         Failure: the engine does not start, or some files are not scored.
     """
     do_tasks: Engine = importlib.import_module(f"trivium.portfolio.engines.{engine}").score_tasks
-    run = RunSpec(ScorerSpec.of(policy, columns), given.reading)
+    wants_report = bool(given.report or given.markdown)
+    run = RunSpec(ScorerSpec.of(policy, columns), given.reading, wants_report)
     places = find_inputs(given.inputs, directory)
-    tasks = make_tasks([(source_of(path, _kind(path)), place) for path, place in places.items()], directory, run)
+    sources = [(source_of(path, format_of(path, READERS)), place) for path, place in places.items()]
+    tasks = make_tasks(sources, directory, run)
+    if given.rejects is not None:
+        check_rejects(tasks, Path(given.rejects))
     try:
         # Ray prints the deaths of workers, and standard output is for the summary.
         with show_progress(sum(task.size for task in tasks)) as progress, redirect_stdout(sys.stderr):
@@ -61,21 +68,13 @@ def score(
         click.echo(f"{failed.file}: {failed.error.removeprefix(f'{failed.file}: ')}", err=True)
     _show(result, directory, policy, as_json=as_json)
     if result.failed:
-        raise Failure(f"{len(result.failed):,} of {result.tasks:,} files are not scored", FOUND_PROBLEMS)
+        missing = " (no report is written)" if wants_report else ""
+        raise Failure(f"{len(result.failed):,} of {result.tasks:,} files are not scored{missing}", FOUND_PROBLEMS)
+    if given.rejects is not None:
+        join_rejects(tasks, Path(given.rejects))
+    if wants_report:
+        write_reports(given, report_of(Advisor(policy), result.summary, ranking_of(tasks)))
     return result.summary.rejected
-
-
-def _kind(path: Path) -> str:
-    """Return the format of a file.
-
-    Raises:
-        FileError: engines do not read it.
-    """
-    try:
-        return format_of(path, COLUMNAR)
-    except FileError:
-        hint = "convert the file, or leave it out with a pattern such as 'data/*.parquet'"
-        raise FileError(f"{path}: engines read Parquet and Feather files; {hint}") from None
 
 
 def _show(result: Result, directory: Path, policy: ServedPolicy, *, as_json: bool) -> None:

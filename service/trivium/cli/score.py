@@ -43,9 +43,7 @@ MOST_LISTED = 5
 @click.option("--resume", is_flag=True, help="Go on where a run that was stopped has got to.")
 @click.option("--dry-run", is_flag=True, help="Show how the columns are understood, and stop.")
 @click.option("--fail-on", type=click.Choice(["rejected"]), help="Exit with 1 when a row is rejected.")
-@click.option(
-    "--engine", type=click.Choice(["ray", "spark"]), help="Score Parquet files on a cluster; OUT is a directory."
-)
+@click.option("--engine", type=click.Choice(["ray", "spark"]), help="Score files on a cluster; OUT is a directory.")
 @json_option
 def score(
     given: Given,
@@ -112,9 +110,6 @@ def _output_directory(engine: str, given: Given) -> Path:
         FileError: it is not given, or an option is given that engines do not have.
     """
     others = {
-        "--rejects": given.rejects,
-        "--report": given.report,
-        "--markdown": given.markdown,
         "--read": given.input_format,
         "--write": given.output_format,
     }

@@ -198,10 +198,13 @@ class RowWriter:
         file: takes the bytes.
         kind: `parquet` or `feather`.
         schema: of the rows, as `row_schema` gives it.
+        footer: gives what to note in the footer of a Parquet file, after the last row; None for nothing.
     """
 
-    def __init__(self, file: IO[bytes], kind: str, schema: Any) -> None:
-        self._schema = schema
+    def __init__(
+        self, file: IO[bytes], kind: str, schema: Any, footer: Callable[[], Mapping[str, str]] | None = None
+    ) -> None:
+        self._schema, self._footer = schema, footer
         self._batches = BatchWriter(file, kind, schema)
         self._columns: list[list[Any]] = [[] for _ in schema]
         self._makes = [_as_stored(field.type) for field in schema]
@@ -216,7 +219,7 @@ class RowWriter:
     def close(self) -> None:
         """Write what comes after the last row."""
         self._flush()
-        self._batches.close()
+        self._batches.close(self._footer() if self._footer else None)
 
     def discard(self) -> None:
         """Give up what is written."""

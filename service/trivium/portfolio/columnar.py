@@ -35,7 +35,8 @@ def score_file(
     *,
     groups: Sequence[int] | None = None,
     metadata: Mapping[str, str] | None = None,
-    footer: Callable[[Summary], Mapping[str, str]] | None = None,
+    footer: Callable[[State], Mapping[str, str]] | None = None,
+    ranked: bool = False,
 ) -> State:
     """Score one Parquet or Feather file, or some row groups of it, into one.
 
@@ -49,6 +50,7 @@ def score_file(
         groups: the row groups to score; None for all. Rows keep the numbers that they have in the whole file.
         metadata: what to note in the schema of the output.
         footer: what to note in the footer of a Parquet file, by the counts over its rows.
+        ranked: whether to find the first projects too, for a report.
 
     Returns:
         The counts and the first rejected rows. `Summary.merge` adds the counts of several files up.
@@ -58,7 +60,16 @@ def score_file(
         FileError: the file cannot be read, or the output cannot be written; then nothing is left of it.
     """
     job = Job([source], RowScorer(scorer.advisor, scorer.columns), reading or Reading())
-    return run(job, outputs, scorer=scorer, groups=groups, metadata=metadata, footer=footer, may_be_empty=True)
+    return run(
+        job,
+        outputs,
+        scorer=scorer,
+        groups=groups,
+        metadata=metadata,
+        footer=footer,
+        may_be_empty=True,
+        ranked=ranked,
+    )
 
 
 def run(
@@ -68,7 +79,7 @@ def run(
     scorer: Scorer | None = None,
     groups: Sequence[int] | None = None,
     metadata: Mapping[str, str] | None = None,
-    footer: Callable[[Summary], Mapping[str, str]] | None = None,
+    footer: Callable[[State], Mapping[str, str]] | None = None,
     may_be_empty: bool = False,
     ranked: bool = False,
     progress: Progress | None = None,
@@ -159,11 +170,11 @@ class _Output:
         if self._writer is not None:
             self._writer.write(self._joined(piece.batch, answers))
 
-    def publish(self, footer: Callable[[Summary], Mapping[str, str]] | None = None) -> State:
+    def publish(self, footer: Callable[[State], Mapping[str, str]] | None = None) -> State:
         """Give the files their names, and return what was counted."""
         self._state.summary = self._tally.summary()
         if self._writer is not None:
-            self._writer.close(footer(self._state.summary) if footer else None)
+            self._writer.close(footer(self._state) if footer else None)
         self._rejected.publish(keep=self._state.summary.rejected > 0)
         self._scored.publish()
         return self._state

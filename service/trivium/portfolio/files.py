@@ -377,6 +377,7 @@ def make_writer(
     *,
     resumed: bool = False,
     schema: Callable[[], Any] | None = None,
+    footer: Callable[[], Mapping[str, str]] | None = None,
 ) -> Writer:
     """Return a writer of a format.
 
@@ -386,12 +387,13 @@ def make_writer(
         names: the columns.
         resumed: whether the file has rows already.
         schema: gives the types of the columns, for a columnar format.
+        footer: gives what to note in the footer of a Parquet file, after the last row.
 
     Raises:
         FileError: the extra that the format needs is not installed.
     """
     if kind in COLUMNAR and schema is not None:
-        return _row_writer(kind, file, schema)
+        return _row_writer(kind, file, schema, footer)
     if kind == "ndjson":
         return _LineWriter(file, resumed=resumed)
     if kind == "json":
@@ -403,12 +405,14 @@ def make_writer(
     return _TableWriter(file, names, "\t" if kind == "tsv" else ",", resumed=resumed)
 
 
-def _row_writer(kind: str, file: TextIO, schema: Callable[[], Any]) -> Writer:
+def _row_writer(
+    kind: str, file: TextIO, schema: Callable[[], Any], footer: Callable[[], Mapping[str, str]] | None
+) -> Writer:
     try:
         from trivium.portfolio.arrow_output import RowWriter  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         raise _without_arrow(error) from None
-    return RowWriter(file.buffer, kind, schema())
+    return RowWriter(file.buffer, kind, schema(), footer)
 
 
 def sync(file: IO[Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol, Self, TypeAlias
 
@@ -189,13 +190,21 @@ class Job:
                 f"the inputs have a column `{both[0]}` of their own: say --prefix, such as --prefix new_"
             )
 
-    def run(self, outputs: Outputs, *, resume: bool = False, progress: Progress | None = None) -> State:
+    def run(
+        self,
+        outputs: Outputs,
+        *,
+        resume: bool = False,
+        progress: Progress | None = None,
+        footer: Callable[[State], Mapping[str, str]] | None = None,
+    ) -> State:
         """Score every row.
 
         Args:
             outputs: what to write.
             resume: whether to go on where a run with the same inputs and options was stopped.
             progress: told how far it is.
+            footer: what to note in the footer of a Parquet file, by the counts over its rows.
 
         Raises:
             FileError: an input is damaged, an output cannot be written, or there is nothing to go on with.
@@ -205,7 +214,8 @@ class Job:
         told = progress or (lambda _rows, _bytes: None)
         state = State(self._identity(outputs), Summary.of(self.scorer.advisor.policy.strategies))
         try:
-            with _Written(outputs, state, [*self.names, *self.added], self._schema, resume=resume) as written:
+            names = [*self.names, *self.added]
+            with _Written(outputs, state, names, self._schema, footer, resume=resume) as written:
                 for done, (row, place) in enumerate(self._rows(written.state), 1):
                     self._score(row, written)
                     if done % CHECKPOINT_ROWS == 0:
@@ -334,11 +344,19 @@ class _Written:
         state: the state of a run that begins.
         names: the columns of the scored rows.
         schema: gives their types.
+        footer: what to note in the footer of a Parquet file.
         resume: whether to take up the state of a run that was stopped.
     """
 
     def __init__(
-        self, outputs: Outputs, state: State, names: list[str], schema: Callable[[], Any], *, resume: bool
+        self,
+        outputs: Outputs,
+        state: State,
+        names: list[str],
+        schema: Callable[[], Any],
+        footer: Callable[[State], Mapping[str, str]] | None,
+        *,
+        resume: bool,
     ) -> None:
         self.state = state
         self._checkpoint: Path | None = None
@@ -353,7 +371,10 @@ class _Written:
         self._rejected = Part(outputs.rejects, self.state.rejected)
         text = self._scored.text or outputs.stream
         try:
-            self._write = make_writer(outputs.kind, text, names, resumed=resumed, schema=schema) if text else None
+            noted = partial(footer, self.state) if footer else None
+            self._write = (
+                make_writer(outputs.kind, text, names, resumed=resumed, schema=schema, footer=noted) if text else None
+            )
         except FileError:
             self._close(remove=True)
             raise

@@ -6,15 +6,16 @@ import os
 import re
 import secrets
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-
-import msgspec
 
 from trivium.errors import TriviumError
 from trivium.portfolio.columnar import score_file
-from trivium.portfolio.engines.plan import FOOTER, Footer, Outcome, RunSpec, Task
+from trivium.portfolio.engines.plan import Outcome, RunSpec, Task, footer_of
 from trivium.portfolio.engines.spec import load_scorer
-from trivium.portfolio.job import Outputs, source_of
+from trivium.portfolio.files import COLUMNAR
+from trivium.portfolio.job import Job, Outputs, source_of
+from trivium.portfolio.rows import RowScorer
 from trivium.portfolio.summary import Summary
 
 
@@ -48,13 +49,14 @@ def _score(run: RunSpec, task: Task) -> Summary:
         raise TriviumError(f"{task.source}: it has changed since the run began; repeat the command")
     output, rejected = attempt_path(target), attempt_path(rejects)
     groups = None if task.row_groups is None else range(*task.row_groups)
-
-    def footer(summary: Summary) -> dict[str, str]:
-        return {FOOTER: msgspec.json.encode(Footer(task.identity, summary)).decode()}
-
+    outputs, footer = Outputs(output, "parquet", rejected), partial(footer_of, run, task)
+    scorer = load_scorer(run.scorer)
     try:
-        outputs = Outputs(output, "parquet", rejected)
-        state = score_file(source, outputs, load_scorer(run.scorer), run.reading, groups=groups, footer=footer)
+        if task.kind in COLUMNAR:
+            state = score_file(source, outputs, scorer, run.reading, groups=groups, footer=footer, ranked=run.ranked)
+        else:
+            job = Job([source], RowScorer(scorer.advisor, scorer.columns), run.reading)
+            state = job.run(outputs, footer=footer)
         # The output comes last: where it is, all of the task is done.
         if rejected.exists():
             rejected.replace(rejects)

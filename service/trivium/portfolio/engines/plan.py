@@ -2,10 +2,12 @@
 
 A task scores one file, or some row groups of a large Parquet file, into a Parquet file of its own. The footer of that
 file says what it was made from. So a run that was stopped is repeated by the same command, and does what is missing.
+For a report, the footer has the first projects too.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,9 +18,10 @@ import pyarrow.parquet as pq
 
 from trivium.portfolio.engines.spec import ScorerSpec
 from trivium.portfolio.files import FileError
-from trivium.portfolio.job import Reading, Source
+from trivium.portfolio.job import Reading, Source, State
 from trivium.portfolio.parquet_pages import read_footer
 from trivium.portfolio.paths import found_files
+from trivium.portfolio.ranking import Ranking
 from trivium.portfolio.summary import Summary
 
 
@@ -27,6 +30,9 @@ TASK_BYTES = 128 << 20
 
 FOOTER = "trivium.task"
 """The key of a Parquet footer under which an output says what it was made from."""
+
+RANKING = "trivium.ranking"
+"""The key under which an output has its first projects."""
 
 TOTALS = "_summary.json"
 """The file in the output directory that is there once all tasks are. Readers of data sets skip such names."""
@@ -38,10 +44,12 @@ class RunSpec(msgspec.Struct, frozen=True):
     Attributes:
         scorer: what to score by.
         reading: how to read the inputs.
+        ranked: whether to find the first projects too, for a report.
     """
 
     scorer: ScorerSpec
     reading: Reading
+    ranked: bool = False
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -155,14 +163,43 @@ def make_tasks(
     return list(tasks.values())
 
 
-def finished(task: Task) -> Outcome | None:
-    """Return the outcome of a task that an earlier run has done with the same input and options; None if none has."""
+def finished(task: Task, *, ranked: bool = False) -> Outcome | None:
+    """Return the outcome of a task that an earlier run has done with the same input and options; None if none has.
+
+    Args:
+        task: the task.
+        ranked: whether its first projects are needed.
+    """
     try:
         metadata = pq.read_metadata(task.target).metadata or {}
         footer = msgspec.json.decode(metadata.get(FOOTER.encode(), b""), type=Footer)
     except (OSError, pa.ArrowException, msgspec.MsgspecError):
         return None
-    return Outcome(task, footer.summary) if footer.identity == task.identity else None
+    has_all = footer.identity == task.identity and (not ranked or RANKING.encode() in metadata)
+    if footer.summary.rejected and not task.rejects.exists():  # what is wrong with its rows would be lost
+        return None
+    return Outcome(task, footer.summary) if has_all else None
+
+
+def footer_of(run: RunSpec, task: Task, state: State) -> dict[str, str]:
+    """Return what the footer of an output says."""
+    footer = {FOOTER: msgspec.json.encode(Footer(task.identity, state.summary)).decode()}
+    if run.ranked:
+        footer[RANKING] = base64.b64encode(msgspec.msgpack.encode(state.ranking)).decode()
+    return footer
+
+
+def read_ranking(task: Task) -> Ranking:
+    """Return the first projects of a task that is done.
+
+    Raises:
+        FileError: its output has gone, or is another.
+    """
+    try:
+        encoded = (pq.read_metadata(task.target).metadata or {})[RANKING.encode()]
+        return msgspec.msgpack.decode(base64.b64decode(encoded), type=Ranking)
+    except (OSError, pa.ArrowException, KeyError, ValueError):
+        raise FileError(f"{task.target}: it is not as it was written; repeat the command") from None
 
 
 def _pieces(source: Source, place: Path, limit: int) -> Iterator[tuple[tuple[int, int] | None, Path, int]]:

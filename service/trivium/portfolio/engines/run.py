@@ -92,7 +92,7 @@ def score_tasks(
 
     missing = []
     for task in tasks:
-        if (outcome := finished(task)) is not None:
+        if (outcome := finished(task, ranked=run.ranked)) is not None:
             result.skipped += 1
             count(outcome)
         else:
