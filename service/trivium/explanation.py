@@ -245,9 +245,8 @@ class Explanation:
             parts.append(f"{texts.capitalized(economics.says)}.")
         said = " ".join(parts).lower()
         assumed = [position for position in self.because if not self.known[position]]
-        assumed = most_telling(self.policy, self.cell, self.known, assumed)
         left = [position for position in assumed if self._phrase(position, self.cell[position]).lower() not in said]
-        left = left[:MOST_CLAUSES]
+        left = most_telling(self.policy, self.cell, self.known, left)[:MOST_CLAUSES]
         if clauses := [f"that {self._phrase(at, self.cell[at])}" for at in left if not self._unmeasured(at)]:
             parts.append(f"This assumes {joined(clauses)}.")
         if clauses := [self._phrase(at, self.cell[at]) for at in left if self._unmeasured(at)]:
