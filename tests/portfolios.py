@@ -77,13 +77,14 @@ def by_row(policy: Policy, wording: Wording, row: Sequence[int]) -> Answer:
     )
     facts = Facts({field.name: 0 for field in policy.inputs}, "", None, [], None, ())
     said = Explanation(policy, wording, cell, known, facts, 1)
+    because = said.brief(REFERENCE).because
     return Answer(
         said.strategy,
         said.open.settled,
         said.open.reachable,
         tuple(rules[0].id for rules in said.holding),
         tuple(reason.code for reason in said.reasons),
-        tuple(said.brief(REFERENCE).because),
+        (*because.stated, *because.assumed),
         said.open.questions[0].position if said.open.questions else None,
     )
 

@@ -73,6 +73,9 @@ ACCEPTABLE = Decimal(12)
 WORTH_IT = Decimal(60)
 """Months of payback beyond which it is said to be never worth it."""
 
+FEW = 3
+"""Missing fields up to which a sentence names them all."""
+
 _ROUNDED = Decimal(100)
 """Months from which on their fractions are not shown."""
 
@@ -382,6 +385,15 @@ def _months(upfront: Decimal, saving: Decimal) -> Decimal:
     return min(upfront * 100 // saving, MOST * 100) * _CENT
 
 
+def _named(missing: Sequence[str]) -> str:
+    """Name the fields that are missing; of many, two, for `missing` lists them all."""
+    names = [f"`{name}`" for name in missing]
+    if len(names) == 1:
+        return f"{names[0]} is"
+    last = names[-1] if len(names) <= FEW else f"{len(names) - 2} more fields"
+    return f"{', '.join(names[: min(len(names), FEW) - 1])} and {last} are"
+
+
 def _clause(
     payback: Payback | None,
     months: Decimal | None,
@@ -391,8 +403,7 @@ def _clause(
 ) -> str:
     """Say when training pays back, as a clause."""
     if payback is None:
-        names, verb = ", ".join(f"`{name}`" for name in missing), "is" if len(missing) == 1 else "are"
-        return f"it is not known when training would pay back, because {names} {verb} missing"
+        return f"it is not known when training would pay back, because {_named(missing)} missing"
     if months is None:
         return "training never pays back, because it saves no money"
     shown = f"{months:,.0f}" if months >= _ROUNDED else f"{months.quantize(Decimal('0.1'), ROUND_DOWN):,}"

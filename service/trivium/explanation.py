@@ -154,13 +154,15 @@ class Explanation:
         Args:
             reference: the policy that decided.
         """
-        because = {self.policy.inputs[at].name: self.basis[at] for at in self._telling_first()}
+        known, inputs, because = self.known, self.policy.inputs, self._telling_first()
         return shown.BriefRecommendation(
             self.strategy,
             self.status,
             self._summary(),
-            because,
-            reference,
+            shown.Because(
+                [inputs[at].name for at in because if known[at]], [inputs[at].name for at in because if not known[at]]
+            ),
+            reference.named(),
             self.facts.decision_id,
             self.facts.id,
         )
@@ -246,7 +248,9 @@ class Explanation:
         said = " ".join(parts).lower()
         assumed = [position for position in self.because if not self.known[position]]
         left = [position for position in assumed if self._phrase(position, self.cell[position]).lower() not in said]
-        left = most_telling(self.policy, self.cell, self.known, left)[:MOST_CLAUSES]
+        # That the payback is not known counts as one of them.
+        most = MOST_CLAUSES if economics is None or economics.payback else MOST_CLAUSES - 1
+        left = most_telling(self.policy, self.cell, self.known, left)[:most]
         if clauses := [f"that {self._phrase(at, self.cell[at])}" for at in left if not self._unmeasured(at)]:
             parts.append(f"This assumes {joined(clauses)}.")
         if clauses := [self._phrase(at, self.cell[at]) for at in left if self._unmeasured(at)]:

@@ -121,6 +121,14 @@ class Assumption(msgspec.Struct, frozen=True, gc=False):
     says: Says
 
 
+class PolicyName(msgspec.Struct, frozen=True, gc=False):
+    """The policy that decided; other views have its digest too."""
+
+    name: str
+    version: str
+    status: PolicyStatus
+
+
 class PolicyReference(msgspec.Struct, frozen=True, gc=False):
     """The policy that decided."""
 
@@ -128,6 +136,10 @@ class PolicyReference(msgspec.Struct, frozen=True, gc=False):
     version: str
     digest: Annotated[str, Meta(description="SHA-256 of the policy.")]
     status: PolicyStatus
+
+    def named(self) -> PolicyName:
+        """Return the same without the digest."""
+        return PolicyName(self.name, self.version, self.status)
 
 
 class Caution(msgspec.Struct, frozen=True, gc=False):
@@ -172,17 +184,21 @@ DecisionId: TypeAlias = Annotated[str, Meta(description="Equal for equal profile
 OwnId: TypeAlias = Annotated[str | None, Meta(description="The profile's own id.")]
 
 
+class Because(msgspec.Struct, frozen=True, gc=False):
+    """Inputs that alone settle the strategy, whatever the others are; none can be left out."""
+
+    stated: Annotated[list[str], Meta(description="Fields that the profile states.")]
+    assumed: Annotated[list[str], Meta(description="Fields that it leaves out.")]
+
+
 class BriefRecommendation(msgspec.Struct, frozen=True, gc=False):
-    """Which approach to use, and what that hangs on."""
+    """Which approach to use, and what that hangs on: under 1 KB, beside the profile's own id."""
 
     strategy: Strategy
     status: Status
     summary: Summary
-    because: Annotated[
-        dict[str, Basis],
-        Meta(description="Inputs that alone settle the strategy, whatever others are: field to `stated` or `assumed`."),
-    ]
-    policy: PolicyReference
+    because: Because
+    policy: PolicyName
     decision_id: DecisionId
     id: OwnId
 
@@ -233,13 +249,15 @@ class Recommendation(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_d
 
     def brief(self) -> BriefRecommendation:
         """Return what matters most."""
-        because = {one.input: one.basis for one in self.because}
         return BriefRecommendation(
             self.strategy,
             self.status,
             self.summary,
-            because,
-            self.policy,
+            Because(
+                [one.input for one in self.because if one.basis == "stated"],
+                [one.input for one in self.because if one.basis == "assumed"],
+            ),
+            self.policy.named(),
             self.decision_id,
             self.id,
         )

@@ -315,4 +315,6 @@ def test_the_payback_in_words(engineering: float, months_left: float, says: str)
 def test_no_payback_in_words() -> None:
     assert ask(PRICED | {"tuned_input_tokens": 1000}).says == "training never pays back, because it saves no money"
     assert ask(PRICED, requests=None).says.endswith("would pay back, because `requests_per_day` is missing")
-    assert ", `costs.engineering` are missing" in ask({}, None, None).says
+    assert ask(PRICED, None, None).says.endswith("because `requests_per_day` and `prompt_tokens` are missing")
+    nothing = ask({}, None, None)
+    assert nothing.says.endswith(f", `{nothing.missing[1]}` and {len(nothing.missing) - 2} more fields are missing")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import msgspec
 from litestar import Request, post
 from litestar.types import ASGIApp
 
+from trivium.advisor import Advisor
 from trivium.api.batches.arrow import EXTRA, answer_arrow
 from trivium.api.batches.items import TABLES, FailedItem, Id, Index, ItemWriter, make_writer
 from trivium.api.batches.requests import HOW, BatchRequest, answer, example_replies, media_types
@@ -25,7 +25,7 @@ from trivium.api.telemetry.decisions import Decisions
 from trivium.catalog import PolicySet
 from trivium.portfolio.rows import CELLS, DEFAULT_COLUMNS, CellAnswer, RowScorer
 from trivium.profile import Profile
-from trivium.recommendation import View
+from trivium.recommendation import PolicyReference, View
 from trivium.rendering import Outcome, Renderer
 
 
@@ -49,6 +49,7 @@ class BatchSummary(msgspec.Struct, frozen=True):
     succeeded: int
     failed: int
     strategies: dict[str, int]
+    policy: PolicyReference
 
 
 class BatchResult(msgspec.Struct, frozen=True):
@@ -58,13 +59,13 @@ class BatchResult(msgspec.Struct, frozen=True):
     summary: BatchSummary
 
 
-def summary_of(decisions: Decisions, failed: int, strategies: Sequence[str]) -> BatchSummary:
+def summary_of(decisions: Decisions, failed: int, advisor: Advisor) -> BatchSummary:
     """Count what was answered."""
-    counts = dict.fromkeys(strategies, 0)
+    counts = dict.fromkeys(advisor.policy.strategies, 0)
     for kind, count in decisions.kinds.items():
         counts[kind.strategy] += count
     succeeded = decisions.total()
-    return BatchSummary(succeeded + failed, succeeded, failed, counts)
+    return BatchSummary(succeeded + failed, succeeded, failed, counts, advisor.reference)
 
 
 class _Recommendations:
@@ -85,7 +86,7 @@ class _Recommendations:
         self._renderer = renderer
 
     def summary(self, failed: int) -> BatchSummary:
-        return summary_of(self.decisions, failed, self._renderer.advisor.policy.strategies)
+        return summary_of(self.decisions, failed, self._renderer.advisor)
 
 
 class _AsJson(_Recommendations):
@@ -161,8 +162,7 @@ async def recommend_batch(
     headers = decision_headers(renderer.advisor)
     sent, wanted = await media_types(request)
     if sent == wanted == ARROW:
-        strategies = renderer.advisor.policy.strategies
-        return answer_arrow(request, renderer.advisor, partial(summary_of, strategies=strategies), headers)
+        return answer_arrow(request, renderer.advisor, partial(summary_of, advisor=renderer.advisor), headers)
     recommendations = _recommendations(renderer, wanted, view)
     request.scope["state"]["decisions"] = recommendations.decisions
     return await answer(request, recommendations, headers)
