@@ -79,7 +79,11 @@ class ProfileReader:
         columns = profile_columns(batch.schema)
         for name, column in columns.items():
             if name in FIELDS:
-                read[name], wrong = self._fields[name].read(batch.column(column))
+                field, array = self._fields[name], batch.column(column)
+                if name in self._advisor.policy.positions:
+                    read[name], wrong = field.read(array)
+                else:
+                    wrong = field.faults(array)
                 if wrong is not None:
                     faults[name] = wrong
         if costs := {name: at for name, at in columns.items() if name not in FIELDS}:

@@ -51,6 +51,9 @@ class FieldReader(Protocol):
     def read(self, array: Any) -> Codes:
         """Return the codes of an array."""
 
+    def faults(self, array: Any) -> Column | None:
+        """Return the faults of an array alone, for a field that the policy does not read."""
+
 
 class Choice:
     """Reads a choice of words, or a flag.
@@ -82,6 +85,16 @@ class Choice:
         if not self._words and pa.types.is_boolean(array.type):
             return Codes(either(valid(array), self._flag(flags(array)), self.unknown), None)
         return nothing(array, self.unknown)
+
+    def faults(self, array: Any) -> Column | None:
+        """See `FieldReader`."""
+        array = plain(array)
+        if pa.types.is_dictionary(array.type):
+            if len(array.dictionary) <= len(array) and self.read(array.dictionary).faults is None:
+                return None
+        elif not self._words and pa.types.is_boolean(array.type):
+            return None
+        return self.read(array).faults
 
     def _flag(self, values: Column) -> Column:
         """Return the codes of flags."""
@@ -122,6 +135,10 @@ class Number:
         for cut in self._cuts[1:]:
             codes += (found.values >= (math.ceil(cut) if whole else cut)).view(np.uint8)
         return Codes(either(found.known, codes, self.unknown), self._faults(found))
+
+    def faults(self, array: Any) -> Column | None:
+        """See `FieldReader`."""
+        return nothing(array, 0).faults if (found := numbers(array)) is None else self._faults(found)
 
     def doubles(self, array: Any) -> tuple[Doubles, Column | None]:
         """Return the numbers of an array, NaN for unknown; and which values are faults, None where all are fine."""
