@@ -6,7 +6,7 @@ band that is assumed; the completion diagram has a child of its own for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from trivium.policy import Policy, members
 from trivium.policy.engine.compiled import Known
 from trivium.policy.engine.diagram import Cell, leaf_value
 from trivium.policy.engine.tables import DecisionTable, FiredRule
-from trivium.portfolio.lookup import ENTRIES, Column, Graph, Lookup
+from trivium.portfolio.lookup import ENTRIES, Column, Graph, Lookup, taker
 
 
 CHUNK = 1 << 16
@@ -24,7 +24,7 @@ CHUNK = 1 << 16
 
 
 STEPS = 4
-"""Most comparisons that stand in for a look-up."""
+"""Most comparisons that stand in for a look-up; they are faster."""
 
 
 class CompiledTable(NamedTuple):
@@ -84,8 +84,9 @@ class Kernel:
         alone = [1 << strategy for strategy in range(len(policy.strategies))]
         self._alone = np.array([self.masks.index(mask) if mask in self.masks else 0 for mask in alone], np.uint32)
         strategies = [policy.strategies.index(label) for label in policy.tables[-1].outcomes]
-        self._strategies = _step(np.array(strategies, np.uint8).take(self.tables[-1].outcomes))
-        self._outcomes = [_step(table.outcomes) for table in self.tables]
+        self._strategies = _by_steps(np.array(strategies, np.uint8).take(self.tables[-1].outcomes))
+        self._outcomes = [_by_steps(table.outcomes) for table in self.tables[:-1]]
+        self._rules = [taker(table.rules) for table in self.tables]
 
     def decide(self, codes: Sequence[Column]) -> Decided:
         """Decide some rows.
@@ -95,11 +96,10 @@ class Kernel:
         """
         variables = list(codes)
         holding = []
-        for table in self.tables:
+        for table, outcomes in zip(self.tables, [*self._outcomes, self._strategies], strict=True):
             holding.append(table.lookup([variables[position] for position in table.reads]))
-            if table is not self.tables[-1]:
-                variables.append(_look_up(self._outcomes[len(holding) - 1], holding[-1]))
-        return Decided(_look_up(self._strategies, holding[-1]), tuple(holding), self.completion(codes))
+            variables.append(outcomes(holding[-1]))
+        return Decided(variables[-1], tuple(holding), self.completion(codes))
 
     def read(self, codes: Sequence[int]) -> tuple[Cell, Known]:
         """Return the codes of one row as the engine has them: the cell, and which inputs are known."""
@@ -110,7 +110,7 @@ class Kernel:
 
     def fired(self, decided: Decided) -> tuple[Column, ...]:
         """Return, per table, the position of the rule that fires in every row."""
-        return tuple([one.rules.take(held) for one, held in zip(self.tables, decided.holding, strict=True)])
+        return tuple([rules(held) for rules, held in zip(self._rules, decided.holding, strict=True)])
 
     def several(self, reachable: Column) -> Column:
         """Return, per row, whether its set of `masks` has more than one strategy."""
@@ -190,18 +190,16 @@ def _outcome(rules: Sequence[FiredRule]) -> int:
     return rules[0].outcome if rules else 0
 
 
-def _step(values: Column) -> Column | tuple[int, ...]:
-    """Return a list of numbers as it is or, where they rise from 0 in few steps, the places of the steps."""
-    steps = tuple(np.searchsorted(values, range(1, int(values.max(initial=0)) + 1)).tolist())
-    rises = (np.diff(values.astype(int)) >= 0).all()
-    return steps if rises and len(steps) <= STEPS else values
+def _by_steps(values: Column) -> Callable[[Column], Column]:
+    """Return what gives the number at every place: where they rise from 0 in few steps, a few comparisons."""
+    first, *others = np.searchsorted(values, range(1, int(values.max(initial=0)) + 1)).tolist() or [len(values)]
+    if (np.diff(values.astype(int)) < 0).any() or len(others) >= STEPS:
+        return taker(values)
 
+    def count(places: Column) -> Column:
+        found: Column = (places >= first).view(np.uint8)
+        for step in others:
+            found += (places >= step).view(np.uint8)
+        return found
 
-def _look_up(values: Column | tuple[int, ...], places: Column) -> Column:
-    """Return the number at every place: a few comparisons are much faster than a look-up."""
-    if not isinstance(values, tuple):
-        return values.take(places)
-    found: Column = np.zeros(len(places), np.uint8)
-    for step in values:
-        found += places >= step
-    return found
+    return count

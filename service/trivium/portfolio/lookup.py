@@ -7,7 +7,7 @@ than the diagram itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -22,6 +22,9 @@ MERGED = 1 << 15
 
 ENTRIES = 1 << 22
 """Most entries of all look-ups of a diagram together: 16 MB."""
+
+BYTES = 1 << 8
+"""Most entries of a look-up that translates bytes."""
 
 
 class Graph(NamedTuple):
@@ -45,12 +48,12 @@ class Stage(NamedTuple):
 
     Attributes:
         levels: the levels that it merges, each with its size and the smallest type for an index of it and those before.
-        table: what comes next: where the entries of the next node begin or, after the last stage, a leaf.
+        take: what comes next: where the entries of the next node begin or, after the last stage, a leaf.
         index: a type that holds every index.
     """
 
     levels: tuple[tuple[int, int, Any], ...]
-    table: Column
+    take: Callable[[Column], Column]
     index: Any
 
     def mixed(self, columns: Sequence[Column]) -> Column:
@@ -64,7 +67,7 @@ class Stage(NamedTuple):
 
     def next(self, mixed: Column, begins: Column | None) -> Column:
         """Return what comes next, where entries begin somewhere else than at the first."""
-        return self.table.take(mixed if begins is None else np.add(mixed, begins, dtype=self.index))
+        return self.take(mixed if begins is None else np.add(mixed, begins, dtype=self.index))
 
 
 class Lookup:
@@ -156,7 +159,7 @@ class _Staged:
             for at, index in enumerate(mixed):
                 stage = self._stages[first + at]
                 moved = stage.index.type(code * stride) if at == 0 else state
-                state = stage.table.take(np.add(index, moved, dtype=stage.index))
+                state = stage.take(np.add(index, moved, dtype=stage.index))
             yield state
 
     def change(self, level: int, code: int) -> Column:
@@ -170,7 +173,7 @@ class _Staged:
                 moved = np.subtract(code, self.codes[level], dtype=stage.index)
                 moved = np.multiply(moved, stride, out=moved)
                 index += moved
-            states.append(stage.table.take(index))
+            states.append(stage.take(index))
         self._tried = level, code, moved, states
         return states[-1]
 
@@ -228,6 +231,14 @@ def select(rows: Column, one: Any, other: Any) -> Column:
     return ((one ^ other) & _Masks(rows)[np.result_type(one, other)]) ^ other  # type: ignore[no-any-return]  # a column
 
 
+def taker(values: Column) -> Callable[[Column], Column]:
+    """Return what gives the number at every place; translating bytes is twice as fast as taking numbers."""
+    if len(values) > BYTES or values.dtype != np.uint8:
+        return values.take
+    table = values.tobytes().ljust(BYTES)
+    return lambda places: np.frombuffer(bytearray(places.astype(np.uint8, copy=False)).translate(table), np.uint8)
+
+
 class _Masks(dict[Any, Column]):
     """By type of number, all bits where a row is meant, and none elsewhere."""
 
@@ -267,7 +278,7 @@ def _stages(graph: Graph, limit: int) -> list[Stage] | None:
         for level in group:
             radix *= graph.sizes[level]
             levels.append((level, graph.sizes[level], np.min_scalar_type(radix - 1)))
-        stages.append(Stage(tuple(levels), _smallest(table), np.min_scalar_type(max(len(table) - 1, 256))))
+        stages.append(Stage(tuple(levels), taker(_smallest(table)), np.min_scalar_type(len(table) - 1)))
         begins = np.arange(len(table) // radix) * radix
     return stages[::-1]
 
