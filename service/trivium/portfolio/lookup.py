@@ -232,10 +232,14 @@ def select(rows: Column, one: Any, other: Any) -> Column:
 
 
 def taker(values: Column) -> Callable[[Column], Column]:
-    """Return what gives the number at every place; translating bytes is twice as fast as taking numbers."""
+    """Return what gives the number at every place; translating bytes is twice as fast as taking numbers.
+
+    Args:
+        values: the numbers; of bytes, the last one is beyond them too.
+    """
     if len(values) > BYTES or values.dtype != np.uint8:
         return values.take
-    table = values.tobytes().ljust(BYTES)
+    table = values.tobytes().ljust(BYTES, values[-1:].tobytes())
     return lambda places: np.frombuffer(bytearray(places.astype(np.uint8, copy=False)).translate(table), np.uint8)
 
 

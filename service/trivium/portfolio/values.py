@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from trivium.portfolio.buffers import flags, raw, valid
-from trivium.portfolio.lookup import Column
+from trivium.portfolio.lookup import BYTES, Column, taker
 from trivium.profile import MOST
 
 
@@ -68,6 +68,7 @@ class Choice:
         self._flags = [np.uint8(codes.get(flag, unknown)) for flag in (False, True)]
         self._words = [word for word in codes if isinstance(word, str)]
         self._codes = np.array([*(codes[word] for word in self._words), unknown], np.uint8)
+        self._code_of: dict[str | None, int] = {**{word: codes[word] for word in self._words}, None: unknown}
 
     def read(self, array: Any) -> Codes:
         """See `FieldReader`."""
@@ -104,11 +105,9 @@ class Choice:
 
     def _few(self, words: list[str | None]) -> Codes:
         """Read a few words, as those of a dictionary, where a call of Arrow takes longer than the words."""
-        codes: dict[str | None, int] = {None: self.unknown}
-        codes.update(zip(self._words, self._codes.tolist(), strict=False))
-        faults = np.array([word not in codes for word in words], bool)
-        found = np.array([codes.get(word, self.unknown) for word in words], np.uint8)
-        return Codes(found, faults if faults.any() else None)
+        found = np.array([self._code_of.get(word, self.unknown) for word in words], np.uint8)
+        faults = [word not in self._code_of for word in words]
+        return Codes(found, np.array(faults, bool) if any(faults) else None)
 
 
 class Number:
@@ -236,11 +235,16 @@ def by_dictionary(reader: FieldReader, array: Any) -> Codes:
     codes, faults = reader.read(array.dictionary)
     places = raw(array.indices)
     given = valid(array.indices)
-    found = either(given, np.append(codes, np.uint8(reader.unknown)).take(places, mode="clip"), reader.unknown)
+    found = either(given, _gathered(np.append(codes, np.uint8(reader.unknown)), places), reader.unknown)
     if faults is None:
         return Codes(found, None)
-    wrong = np.append(faults, False).take(places, mode="clip")
+    wrong = _gathered(np.append(faults.view(np.uint8), np.uint8(0)), places).view(bool)
     return Codes(found, wrong if given is None else wrong & given)
+
+
+def _gathered(codes: Column, places: Column) -> Column:
+    """Return the code at every place that there is; where a row is null, its place may be any number."""
+    return taker(codes)(places) if len(codes) <= BYTES else codes.take(places, mode="clip")
 
 
 def either(known: Column | None, codes: Column, unknown: int) -> Column:
