@@ -8,6 +8,7 @@ than the diagram itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import prod
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -18,7 +19,7 @@ Column: TypeAlias = NDArray[Any]
 """One small unsigned integer per row."""
 
 MERGED = 1 << 15
-"""Most entries of a look-up that merges levels."""
+"""Most entries of a look-up that merges levels; an index of them has two bytes."""
 
 ENTRIES = 1 << 22
 """Most entries of all look-ups of a diagram together: 16 MB."""
@@ -47,23 +48,23 @@ class Stage(NamedTuple):
     """One look-up.
 
     Attributes:
-        levels: the levels that it merges, each with its size and the smallest type for an index of it and those before.
+        parts: the levels that it merges, as many together as a byte can hold: how many codes these have together,
+            and each with its size.
         take: what comes next: where the entries of the next node begin or, after the last stage, a leaf.
         index: a type that holds every index.
     """
 
-    levels: tuple[tuple[int, int, Any], ...]
+    parts: tuple[tuple[int, tuple[tuple[int, int], ...]], ...]
     take: Callable[[Column], Column]
     index: Any
 
     def mixed(self, columns: Sequence[Column]) -> Column:
-        """Return the index of every row, from where the entries of its node begin."""
-        (first, _, _), *others = self.levels
-        index = columns[first]
-        for level, size, kind in others:
-            index = np.multiply(index, size, dtype=kind)
-            np.add(index, columns[level], out=index)
-        return index
+        """Return the index of every row, from where the entries of its node begin; bytes are mixed first."""
+        parts = [
+            (_mixed([(columns[level], size) for level, size in levels], np.uint8), radix)
+            for radix, levels in self.parts
+        ]
+        return _mixed(parts, np.uint16)
 
     def next(self, mixed: Column, begins: Column | None) -> Column:
         """Return what comes next, where entries begin somewhere else than at the first."""
@@ -85,7 +86,7 @@ class Lookup:
         self._strides: dict[int, tuple[int, int]] = {}
         for at, stage in enumerate(self._stages or ()):
             stride = 1
-            for level, size, _ in reversed(stage.levels):
+            for level, size in reversed([one for _, levels in stage.parts for one in levels]):
                 self._strides[level] = at, stride
                 stride *= size
 
@@ -278,13 +279,30 @@ def _stages(graph: Graph, limit: int) -> list[Stage] | None:
     begins = -1 - alive  # after the last look-up, all that is left are leaves
     for group, reached in reversed(groups):
         table = begins[reached]
-        radix, levels = 1, []
-        for level in group:
-            radix *= graph.sizes[level]
-            levels.append((level, graph.sizes[level], np.min_scalar_type(radix - 1)))
-        stages.append(Stage(tuple(levels), taker(_smallest(table)), np.min_scalar_type(len(table) - 1)))
+        radix = prod([graph.sizes[level] for level in group])
+        stages.append(Stage(_parts(graph, group), taker(_smallest(table)), np.min_scalar_type(len(table) - 1)))
         begins = np.arange(len(table) // radix) * radix
     return stages[::-1]
+
+
+def _parts(graph: Graph, levels: Iterable[int]) -> tuple[tuple[int, tuple[tuple[int, int], ...]], ...]:
+    """Return the parts of a stage that merges some levels."""
+    parts: list[list[tuple[int, int]]] = [[]]
+    for level in levels:
+        size = graph.sizes[level]
+        if size * prod([one for _, one in parts[-1]]) > BYTES:
+            parts.append([])
+        parts[-1].append((level, size))
+    return tuple([(prod([size for _, size in part]), tuple(part)) for part in parts])
+
+
+def _mixed(digits: Sequence[tuple[Column, int]], kind: Any) -> Column:
+    """Return numbers of mixed radix: of each digit, the first ones count most, the column and its size."""
+    (number, _), *others = digits
+    for digit, size in others:
+        number = np.multiply(number, size, dtype=kind)
+        np.add(number, digit, out=number)
+    return number
 
 
 def _children(graph: Graph, roots: Column, level: int) -> Column:

@@ -149,7 +149,7 @@ class Number:
         values = found.values
         if values.dtype.kind != "f":
             most = min(int(self._most), np.iinfo(values.dtype).max)
-            if (values.view(f"u{values.itemsize}") <= most).all():  # as unsigned, what is negative is beyond
+            if values.view(f"u{values.itemsize}").max(initial=0) <= most:  # as unsigned, what is negative is beyond
                 return None
         fine = (values >= 0) & (values <= self._most)
         if self._whole:
