@@ -25,6 +25,8 @@ from trivium.profile import COUNTS, PAYBACK, VOCABULARY, Profile, make_profile
 FIELDS = tuple(name for name, field in VOCABULARY.items() if field.derived_from is None)
 """The fields of a profile that are columns of their own."""
 
+_FIELDS = frozenset(FIELDS)
+
 REMEMBERED = 1 << 12
 """Most texts of faults to keep."""
 
@@ -78,7 +80,7 @@ class ProfileReader:
         read, faults = {}, {}
         columns = profile_columns(batch.schema)
         for name, column in columns.items():
-            if name in FIELDS:
+            if name in _FIELDS:
                 field, array = self._fields[name], batch.column(column)
                 if name in self._advisor.policy.positions:
                     read[name], wrong = field.read(array)
@@ -86,7 +88,7 @@ class ProfileReader:
                     wrong = field.faults(array)
                 if wrong is not None:
                     faults[name] = wrong
-        if costs := {name: at for name, at in columns.items() if name not in FIELDS}:
+        if costs := {name: at for name, at in columns.items() if name not in _FIELDS}:
             stated = read_costs(batch, costs)
             if stated.faults is not None:
                 faults["costs"] = stated.faults
@@ -164,8 +166,9 @@ def profile_columns(schema: Any) -> dict[str, int]:
     Raises:
         InvalidInputError: no column is a field, one is there twice, or costs are given in two ways or misspelled.
     """
-    found = {name: at for at, name in enumerate(schema.names) if name in FIELDS} | cost_columns(schema)
-    if twice := [name for name in found if schema.names.count(name) > 1]:
+    names = schema.names  # a new list at every look
+    found = {name: at for at, name in enumerate(names) if name in _FIELDS} | cost_columns(schema)
+    if twice := [name for name in found if names.count(name) > 1]:
         raise InvalidInputError(
             [
                 FieldError("malformed", "there is more than one column of this name", pointer=f"/{name}")
@@ -173,7 +176,7 @@ def profile_columns(schema: Any) -> dict[str, int]:
             ]
         )
     if not found:
-        near = next((hint for name in schema.names if "did you mean" in (hint := nearest_name(name, FIELDS))), "")
+        near = next((hint for name in names if "did you mean" in (hint := nearest_name(name, FIELDS))), "")
         detail = f"no column is a field of a profile{near or ', such as `' + FIELDS[0] + '`'}"
         raise InvalidInputError([FieldError("missing_field", detail, pointer="")])
     return found
