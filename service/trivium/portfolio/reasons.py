@@ -56,12 +56,11 @@ def _without_unknown(kernel: Kernel, codes: Sequence[Column], rows: Column, want
 
 def unknown_inputs(kernel: Kernel, codes: Sequence[Column]) -> Column:
     """Return, per row, the set of the inputs that are unknown."""
-    kind = set_type(kernel.policy)
-    bits = (
-        np.multiply(column == code, kind.type(1 << position))
-        for position, (column, code) in enumerate(zip(codes, kernel.unknown, strict=True))
-    )
-    found: Column = reduce(np.bitwise_or, bits)
+    found = np.zeros(len(codes[0]), set_type(kernel.policy))
+    bits = [(column == code).view(np.uint8) for column, code in zip(codes, kernel.unknown, strict=True)]
+    for start in range(0, len(bits), 8):  # bytes are quicker than larger numbers
+        byte = reduce(np.bitwise_or, [bit << place for place, bit in enumerate(bits[start : start + 8])])
+        found |= byte.astype(found.dtype) << start
     return found
 
 
@@ -173,7 +172,8 @@ class Rationale:
         columns: list[Column] = []
         told: list[Column] = []
         supporting: dict[str, Column] = {}
-        for table, held in enumerate(decided.holding):
+        for table, entries in enumerate(decided.holding):
+            held = entries.astype(np.intp)  # once, instead of at every look-up
             resting.append(self._fired[table].of(held, resting))
             here = []
             for mentions in self._mentions[table]:

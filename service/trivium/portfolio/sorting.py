@@ -30,19 +30,20 @@ def sort_rows(columns: list[Column]) -> Ragged:
         columns: one entry of every row each, all of one unsigned type; they are overwritten.
     """
     most = np.iinfo(columns[0].dtype).max
-    counts = np.zeros(len(columns[0]), np.int32)
+    counts = np.zeros(len(columns[0]), np.min_scalar_type(len(columns)))
     for column in columns:
-        counts += column != most
+        counts += (column != most).view(np.uint8)
     for one, other in comparisons(len(columns)):
         lower = np.minimum(columns[one], columns[other])
         np.maximum(columns[one], columns[other], out=columns[other])
         columns[one] = lower
-    ends = np.cumsum(counts)
+    ends = np.cumsum(counts, dtype=np.int64)
+    begins = ends - counts
     values = np.empty((ends[-1] if len(ends) else 0) + len(columns), columns[0].dtype)
     # What is written beyond the end of a list is overwritten by the next lists, whose places come later.
     for at in reversed(range(counts.max(initial=0))):
-        values[ends - counts + at] = columns[at]
-    return Ragged(counts, values[: len(values) - len(columns)])
+        values[at:][begins] = columns[at]
+    return Ragged(counts.astype(np.int32), values[: len(values) - len(columns)])
 
 
 @cache
