@@ -237,6 +237,25 @@ def test_a_bad_value_is_an_error_of_its_row_as_the_row_path_names_it(data: st.Da
         assert scored(drawn) == [answer(row) for row in unknown]
 
 
+def test_fields_that_a_policy_does_not_read_have_the_faults_that_the_row_path_names() -> None:
+    sizes = pa.array([*VOCABULARY["model_size"].choices, "vast", None])
+    columns = [
+        ("model_size", sizes),
+        ("model_size", sizes.dictionary_encode()),
+        ("model_size", sizes.dictionary_encode().slice(0, 1)),
+        ("must_self_host", pa.array([True, False, None])),
+        ("must_self_host", pa.array([True, False, None]).dictionary_encode()),
+        ("must_self_host", pa.array(["true", None])),
+        ("knowledge_tokens", pa.array([12.5, -1.0, 7.0, None])),
+        ("knowledge_tokens", pa.array([-1, 1 << 50, 7, None])),
+        ("knowledge_tokens", pa.array(["7", None])),
+    ]
+    for name, column in columns:
+        assert name not in advisor("1.0.0").policy.positions
+        rows = pa.RecordBatch.from_arrays([column], names=[name])
+        assert scored(rows, "1.0.0") == [answer(row, "1.0.0") for row in rows.to_pylist()], column
+
+
 def test_faults_of_costs_and_odd_types_are_errors_of_their_rows() -> None:
     rows = pa.RecordBatch.from_pydict(
         {
