@@ -28,9 +28,19 @@ CROWD_SECONDS = 5.0
 
 _encode = msgspec.json.encode
 
+BODY_BYTES = 1 << 20
+"""The largest body by default."""
+
+
+def _filled(begin: bytes, repeated: bytes, end: bytes) -> bytes:
+    """Return a body of the largest size."""
+    return begin + repeated * ((BODY_BYTES - len(begin + end)) // len(repeated)) + end
+
+
 WRONG = {f"field_{number}": number for number in range(60)}
 DEEP = b'{"x": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
 MANY_FIELDS = _encode({f"unheard_of_field_number_{number}": number for number in range(25_000)})
+COSTS_OF_MANY_FIELDS = b'{"costs": {"": 0' + b"".join(b',"%d":[]' % number for number in range(80_000)) + b"}}"
 EMPTY_PROFILES = _encode({"profiles": [{}] * 1000})
 
 REQUESTS: dict[str, tuple[str, str, bytes | None, dict[str, str]]] = {
@@ -53,6 +63,46 @@ REQUESTS: dict[str, tuple[str, str, bytes | None, dict[str, str]]] = {
     "a query of 10,000 parameters": ("GET", "/policies?" + "&".join(f"a{n}=1" for n in range(10_000)), None, {}),
     "the largest batch of empty profiles": ("POST", "/recommend/batch", EMPTY_PROFILES, {}),
     "the largest batch of wrong profiles": ("POST", "/recommend/batch", _encode({"profiles": [WRONG] * 1000}), {}),
+    "a MiB of lists in a field": ("POST", "/recommend", _filled(b'{"id":[0', b",[]", b"]}"), {}),
+    "a MiB of objects in a field": ("POST", "/recommend", _filled(b'{"id":[0', b",{}", b"]}"), {}),
+    "a MiB of lists behind 1e400": ("POST", "/recommend", _filled(b'{"id":[1e400', b",[[]]", b"]}"), {}),
+    "a MiB of lists that do not end": ("POST", "/recommend", _filled(b'{"id":[1e400', b",[]", b""), {}),
+    "a MiB of numbers beyond doubles": ("POST", "/recommend", _filled(b'{"id":[0', b",1e400", b"]}"), {}),
+    "a MiB of one field": ("POST", "/recommend", _filled(b'{"id":1e400', b',"id":[]', b"}"), {}),
+    "a MiB of unknown fields": ("POST", "/recommend", COSTS_OF_MANY_FIELDS, {}),
+    "a MiB of lists in a list": ("POST", "/recommend", _filled(b"[1e400", b",[]", b"]"), {}),
+    "a MiB of lists for a map": ("POST", "/policies/2/map", _filled(b'{"profile":{"id":[0', b",[]", b"]}}"), {}),
+    "a batch of 350,000 lists": ("POST", "/recommend/batch", _filled(b'{"profiles":[0', b",[]", b"]}"), {}),
+    "a batch of 350,000 lists and an unknown field": (
+        "POST",
+        "/recommend/batch",
+        _filled(b'{"profiles":[1e400', b",[]", b'],"x":0}'),
+        {},
+    ),
+    "a batch of one profile with a MiB of lists": (
+        "POST",
+        "/recommend/batch",
+        _filled(b'{"profiles":[{"id":[1e400', b",[]", b"]}]}"),
+        {},
+    ),
+    "a batch with a MiB of lists as defaults": (
+        "POST",
+        "/recommend/batch",
+        _filled(b'{"profiles":[{}],"defaults":{"id":[0', b",[]", b"]}}"),
+        {},
+    ),
+    "the impact on 350,000 objects": (
+        "POST",
+        "/recommend/impact?from=1&to=2",
+        _filled(b'{"profiles":[0', b",{}", b"]}"),
+        {},
+    ),
+    "the impact on one profile with a MiB of lists": (
+        "POST",
+        "/recommend/impact?from=1&to=2",
+        _filled(b'{"profiles":[{"id":[0', b",[]", b"]}]}"),
+        {},
+    ),
 }
 """What one caller can ask for, by name: method, path, body and headers."""
 
