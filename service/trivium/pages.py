@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 
 if TYPE_CHECKING:  # the recommendation shows itself as a page, so it imports this module
-    from trivium.economics import Economics
+    from trivium.economics import CostAssumption, Economics
     from trivium.recommendation import Flip, Labels, Recommendation
 
 
@@ -180,11 +180,26 @@ def _money(economics: Economics) -> Iterator[Item]:
     if economics.upfront is not None:
         yield Item(_usd(economics.upfront), "upfront:")
     yield Item(_sentence(economics.says))
-    assumed = ", ".join(f"`{one.field}` {one.value:,}" for one in economics.assumptions)
-    if assumed:
-        yield Item(assumed, "assumed:")
+    if economics.assumptions:
+        yield Item(", ".join(_assumed(economics.assumptions)), "assumed:")
     if economics.missing:
         yield Item(", ".join(f"`{name}`" for name in economics.missing), "missing:")
+
+
+def _assumed(assumptions: Iterable[CostAssumption]) -> Iterator[str]:
+    """Write down assumptions: two of one field as one where they are equal, else with what tells them apart."""
+    fields: dict[str, list[CostAssumption]] = {}
+    for one in assumptions:
+        fields.setdefault(one.field, []).append(one)
+    for field, found in fields.items():
+        values = [f"{one.value:,}" for one in found]
+        if len({one.value for one in found}) == 1:
+            values = values[:1]
+        elif len({one.unit for one in found}) > 1:  # of input tokens and of output tokens
+            values = [f"{value} {one.unit}" for value, one in zip(values, found, strict=True)]
+        else:
+            values = [f"{value} {whose}" for value, whose in zip(values, ("when prompted", "when tuned"), strict=True)]
+        yield f"`{field}` {' and '.join(values)}"
 
 
 def _usd(money: Decimal) -> str:

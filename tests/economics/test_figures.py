@@ -1,6 +1,7 @@
 """The cost model's arithmetic, against the figures it rests on, worked by hand."""
 
 import doctest
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -318,3 +319,47 @@ def test_no_payback_in_words() -> None:
     assert ask(PRICED, None, None).says.endswith("because `requests_per_day` and `prompt_tokens` are missing")
     nothing = ask({}, None, None)
     assert nothing.says.endswith(f", `{nothing.missing[1]}` and {len(nothing.missing) - 2} more fields are missing")
+
+
+# Pages
+
+
+@pytest.mark.parametrize(
+    ("costs", "says"),
+    [
+        ({"model": "gpt-4o"}, ["`costs.price_multiplier` 1.5,", "`costs.cache_factor` 0.5,"]),
+        (
+            {"model": "gpt-3.5-turbo"},
+            ["`costs.price_multiplier` 6 times the input price and 4 times the output price,"],
+        ),
+        (
+            {"model": "gpt-5", "tuned_model": "gpt-4o-mini"},
+            [
+                "`costs.cache_factor` 0.1 when prompted and 0.5 when tuned,",
+                "`costs.tuned_model` 0.15 USD per 1M input tokens and 0.6 USD per 1M output tokens,",
+                "`costs.price_multiplier` 2,",
+            ],
+        ),
+        ({"model": "gpt-4o-mini", "tuned_model": "gpt-4o"}, ["`costs.cache_factor` 0.5,"]),
+    ],
+)
+def test_a_page_names_each_assumed_field_once_and_says_which_figure_is_which(
+    costs: dict[str, Any], says: list[str]
+) -> None:
+    made = trivium.recommend({"costs": costs})
+    (markdown,) = [line for line in made.to_markdown().splitlines() if line.startswith("- **assumed:**")]
+    (html,) = re.findall(r"<li><strong>assumed:</strong> (.*?)</li>", made.to_html())
+    for page, code in ((markdown, r"`(costs\.\w+)`"), (html, r"<code>(costs\.\w+)</code>")):
+        fields = re.findall(code, page)
+        assert len(fields) == len(set(fields))
+        assert set(fields) == {one.field for one in ask(costs).assumptions} - {"costs.tuned_input_tokens"}
+    for one in says:
+        assert one in markdown
+        assert re.sub("`(.*?)`", r"<code>\1</code>", one) in html
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-3.5-turbo"])
+def test_the_unit_says_which_of_two_figures_of_a_field_is_which(model: str) -> None:
+    assumptions = ask({"model": "gpt-4o-mini", "tuned_model": model, "cache_factor": 1}).assumptions
+    named = [(one.field, one.unit) for one in assumptions]
+    assert len(named) == len(set(named))
