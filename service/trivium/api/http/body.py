@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
@@ -19,6 +20,13 @@ DISCARD_BYTES = 16 << 20
 
 DISCARD_SECONDS = 2.0
 """How long that may take."""
+
+AHEAD_SECONDS = 0.02
+"""How long a part of a stream is worked on before one more is read. Only behind the parts that wait does the server say
+that the caller has left: to it, sending to nobody is no error (granian issue 650)."""
+
+MOST_AHEAD = 32
+"""How many parts may wait; one has up to 32 KiB."""
 
 _ENDED = "body_ended"
 """In the state of a request: nothing more of its body will be read."""
@@ -113,7 +121,7 @@ async def _read(receive: Receive, limit: int) -> bytes | None:
 class BodyStream:
     """A request body that is read while it arrives.
 
-    The next message is always awaited, so that a caller who leaves is noticed while the last part is worked on.
+    The next message is always awaited, so that a caller who leaves is noticed while a part is worked on.
 
     Args:
         request: the request.
@@ -132,14 +140,23 @@ class BodyStream:
         self._limit = limit
         self._idle_seconds = idle_seconds
         self._next: asyncio.Future[Any] | None = None
+        self._waiting: deque[Any] = deque()
+        self._looked = 0.0
 
     @property
     def left(self) -> bool:
-        """Whether the caller has gone."""
+        """Whether the caller has gone, as far as it is known; to be asked now and then while a part is worked on."""
         message = self._next
         if message is None or not message.done() or message.cancelled() or message.exception() is not None:
             return False
-        return bool(message.result()["type"] == "http.disconnect")
+        if message.result()["type"] == "http.disconnect":
+            return True
+        now = asyncio.get_running_loop().time()
+        if now - self._looked > AHEAD_SECONDS and len(self._waiting) < MOST_AHEAD:
+            self._looked = now
+            self._waiting.append(message.result())
+            self._next = asyncio.ensure_future(self._receive())
+        return False
 
     async def parts(self) -> AsyncGenerator[bytes]:
         """Yield the parts of the body.
@@ -157,7 +174,8 @@ class BodyStream:
                     raise _cut_off()  # noqa: TRY301 - whatever happens, no further message is awaited
                 body, more = message.get("body", b""), message.get("more_body", False)
                 self._scope["state"][_ENDED] = not more
-                self._next = asyncio.ensure_future(self._receive())
+                self._next = self._next or asyncio.ensure_future(self._receive())
+                self._looked = asyncio.get_running_loop().time()
                 taken += len(body)
                 if taken > self._limit:
                     raise too_large(self._limit)  # noqa: TRY301 - as above
@@ -168,13 +186,18 @@ class BodyStream:
             raise
 
     async def _message(self) -> Any:
+        if self._waiting:
+            return self._waiting.popleft()
         if self._next is None:
             self._next = asyncio.ensure_future(self._receive())
         try:
             async with asyncio.timeout(self._idle_seconds):
-                return await asyncio.shield(self._next)
+                message = await asyncio.shield(self._next)
         except TimeoutError:
             raise ProblemError("request_timeout") from None
+        if message["type"] != "http.disconnect":  # which stays to be seen by `left`
+            self._next = None
+        return message
 
     async def aclose(self) -> None:
         """Await no further message, so that what is left of the body can be discarded."""
