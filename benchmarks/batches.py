@@ -21,9 +21,9 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks import NEWEST
-from benchmarks.cases import Cases
+from benchmarks.cases import Cases, Fields
 from benchmarks.load import Load
-from benchmarks.over_http import Server, serving, trivium_command
+from benchmarks.over_http import CELLS, PROFILES, Server, serving, trivium_command
 from benchmarks.probe import Waits
 from benchmarks.processes import usage
 from benchmarks.rows import Row, at_least, at_most, median_ratio
@@ -36,8 +36,8 @@ CALL_SECONDS = 1.0
 RANDOM = 6_000
 """Profiles in cells of their own: many more than the service keeps answers for, so that each one is worked out."""
 
-REPEATED = 60_000
-"""How often one profile is sent, whose answer is kept: what is left is everything else that a row takes."""
+USUAL = 60_000
+"""Profiles of the load with which single calls are measured too: most bring new numbers in cells seen before."""
 
 PAUSE_SECONDS = 0.1
 """How long the probe runs before and after a batch, whose decisions are counted once it is answered."""
@@ -68,15 +68,17 @@ def rows() -> Iterator[Row]:
     cases = Cases(catalog.shipped().renderer(NEWEST).advisor.policy, seed=4)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        bodies = [msgspec.json.encode(fields) for fields in cases.distinct(RANDOM, cases.mixed)]
+        cells = cases.distinct(CELLS, cases.mixed)
         loads = {
-            "random profiles": _written(folder / "random", bodies),
-            "one repeated profile": _written(folder / "repeated", bodies[:1] * REPEATED),
+            "profiles in cells seen before": [cases.again(cells[at % CELLS]) for at in range(PROFILES)]
+            * (USUAL // PROFILES),
+            "profiles each in a cell of its own": cases.distinct(RANDOM, cases.mixed),
         }
+        files = {what: _written(folder / str(at), profiles) for at, (what, profiles) in enumerate(loads.items())}
         with serving(trivium_command(), folder) as (server, _):
-            found: dict[str, list[Round]] = {what: [] for what in loads}
+            found: dict[str, list[Round]] = {what: [] for what in files}
             for _ in range(ROUNDS):
-                for what, file in loads.items():
+                for what, file in files.items():
                     found[what].append(_round(server, file))
             with probing(server.port) as quiet:
                 pass
@@ -96,8 +98,8 @@ def rows() -> Iterator[Row]:
         yield at_most(f"  longest wait of /livez beside {what}", longest, 20, " ms", detail)
 
 
-def _written(file: Path, bodies: list[bytes]) -> Path:
-    file.write_bytes(b"".join(body + b"\n" for body in bodies))
+def _written(file: Path, profiles: list[Fields]) -> Path:
+    file.write_bytes(b"".join(msgspec.json.encode(fields) + b"\n" for fields in profiles))
     return file
 
 
