@@ -71,7 +71,7 @@ class Mention(msgspec.Struct, frozen=True, gc=False):
             one's fired rule rests on; where that is nothing, what the message says.
         decisive: whether it rests on an input that decides.
         assumed: whether it rests on an assumption.
-        order: what mentions are sorted by: decisive ones first, then by effect, then those that rest on no assumption.
+        order: what mentions are sorted by: decisive ones first, then by rank, then those that rest on no assumption.
     """
 
     code: str

@@ -73,7 +73,7 @@ def recommend(profile: Mapping[str, Any] | Profile, *, policy: str | None = None
 def score(frame: Any, *, policy: str | None = None, columns: Sequence[str] | None = None) -> Any:
     """Recommend a strategy for every row of a data frame, by the policies that ship with the package.
 
-    It needs the extra `arrow`: `pip install 'trivium[arrow]'`.
+    It needs the extra `arrow`: `pip install '.[arrow]'`.
 
     Args:
         frame: anything that exports an Arrow stream (`__arrow_c_stream__`): a frame of pandas or Polars, a relation of
@@ -103,7 +103,7 @@ def _portfolio() -> Any:
     except ModuleNotFoundError as error:
         if error.name not in {"numpy", "pyarrow"}:
             raise
-        raise ImportError("scoring data frames needs NumPy and PyArrow: pip install 'trivium[arrow]'") from None
+        raise ImportError("scoring data frames needs NumPy and PyArrow: pip install '.[arrow]'") from None
     return frames
 
 

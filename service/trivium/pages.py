@@ -10,7 +10,7 @@ import html as html_library
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 
 if TYPE_CHECKING:  # the recommendation shows itself as a page, so it imports this module
@@ -132,7 +132,7 @@ def _sections(made: Recommendation) -> Iterator[Section]:
     ignored = ", ".join(f"`{name}`" for name in made.ignored_inputs)
     yield Section("Not read by this policy", (Item(ignored),) if ignored else ())
     if more := sum(getattr(made.more, name) for name in ("rationale", "steps", "paths", "risks", "questions")):
-        yield Section("More", (Item(f"The full view has {more} more entries."),))
+        yield Section("More", (Item(f"The full view has {more} more entries: `view=full`, or `--view full`."),))
 
 
 def _labels(made: Recommendation) -> Labels:
@@ -151,8 +151,7 @@ def _flips(flips: Iterable[Flip], labels: dict[str, str]) -> Iterator[Item]:
 def _questions(made: Recommendation, labels: dict[str, str]) -> Iterator[Item]:
     for asked in made.questions:
         answers = "; ".join(
-            f"{_shown(answer.value)}: {_left_open(answer.reachable, made.reachable, labels)}"
-            for answer in asked.answers
+            f"{answer.says}: {_left_open(answer.reachable, made.reachable, labels)}" for answer in asked.answers
         )
         yield Item(f"{asked.question} (`{asked.input}`)", note=f"{answers}.")
 
@@ -204,17 +203,6 @@ def _assumed(assumptions: Iterable[CostAssumption]) -> Iterator[str]:
 
 def _usd(money: Decimal) -> str:
     return f"{'-' if money < 0 else ''}${abs(money):,.2f}"
-
-
-def _shown(value: Any) -> str:
-    """Write the value of an answer as a person would."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, str):
-        return value.replace("_", " ")
-    if value.at_least is None:
-        return f"under {value.below:,}"
-    return f"{value.at_least:,} or more" if value.below is None else f"{value.at_least:,} to under {value.below:,}"
 
 
 def _sentence(clause: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Literal, NamedTuple, TypeAlias
 
 from trivium.policy import Policy
 from trivium.policy.engine.tables import Conditional, FiredRule
-from trivium.policy.language.document import Step
+from trivium.policy.language.document import Code, Lever, Step
 from trivium.policy.language.texts import Text, compile_text, phrase, slots
 from trivium.recommendation import Citation, Labels
 
@@ -20,6 +21,14 @@ EFFECTS = ("supports", "informs", "opposes", "blocks")
 """The order in which reasons are told that are alike otherwise."""
 
 
+def rank(code: Code, levers: Mapping[str, Lever]) -> int:
+    """Return the place of a code among reasons that are alike otherwise: by its effect, then by its lever.
+
+    What speaks for or against a lever says more than what speaks for one that is always adopted.
+    """
+    return 2 * EFFECTS.index(code.effect) + (levers[code.lever].table is None)
+
+
 class CodeTexts(NamedTuple):
     """The texts of a code.
 
@@ -28,7 +37,7 @@ class CodeTexts(NamedTuple):
         short: the same as a clause.
         opens: what would change it.
         inputs: the inputs that the message is about, as bits.
-        rank: the place of its effect in `EFFECTS`.
+        rank: as `rank` has it.
     """
 
     message: Text
@@ -90,7 +99,7 @@ class Wording:
                 None if code.short is None else text(code.short),
                 None if code.opens is None else text(code.opens),
                 sum({1 << policy.positions[slot.name] for slot in slots(text(code.message))}),
-                EFFECTS.index(code.effect),
+                rank(code, document.levers),
             )
             for name, code in document.codes.items()
         }

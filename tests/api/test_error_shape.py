@@ -111,6 +111,11 @@ def test_every_bad_field_is_named_at_once_with_what_was_meant(service: Inside) -
     assert ">= 0" in details["/requests_per_day"]
 
 
+def test_a_batch_that_is_a_bare_array_is_told_its_form(service: Inside) -> None:
+    found = problem(service.client.post("/recommend/batch", json=[{}]), 400, "invalid_input")
+    assert found["errors"][0]["detail"] == 'expected an object, got an array: send {"profiles": [...]}'
+
+
 def test_all_fields_can_be_wrong_together(service: Inside) -> None:
     found = problem(service.client.post("/recommend", json={name: [] for name in FIELDS}), 400, "invalid_input")
     assert named(found) == sorted((f"/{name}", "wrong_type") for name in FIELDS)

@@ -438,7 +438,7 @@ def test_without_the_extra_a_problem_names_it() -> None:
         sent, wanted, plain, accept_post, other = json.loads(line)
         for refused, status in ((sent, 415), (wanted, 406)):
             assert refused["status"] == status
-            needs = f"For {ARROW} the service needs the extra `arrow`: pip install 'trivium[arrow]'."
+            needs = f"For {ARROW} the service needs the extra `arrow`: pip install '.[arrow]'."
             assert refused["detail"].endswith(needs)
             assert refused["supported"] == served
         assert "extra" not in plain["detail"]

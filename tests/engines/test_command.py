@@ -21,7 +21,7 @@ def source(tmp_path: Path) -> Path:
 def test_a_missing_extra_is_named(invoke: Invoke, source: Path, tmp_path: Path, engine: str) -> None:
     said = invoke("score", str(source), "--engine", engine, "-o", str(tmp_path / "out"))
     assert said.exit_code == 2
-    assert said.stderr == f"Error: --engine {engine} needs the extra `{engine}`: pip install 'trivium[{engine}]'\n"
+    assert said.stderr == f"Error: --engine {engine} needs the extra `{engine}`: pip install '.[{engine}]'\n"
     assert not (tmp_path / "out").exists()
 
 

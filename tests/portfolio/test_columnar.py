@@ -355,7 +355,7 @@ def test_without_the_extra_the_error_names_it(tmp_path: Path, arguments: tuple[s
     before = sorted(path.name for path in tmp_path.iterdir())
     done = run_without(["pyarrow", "numpy"], ["score", *arguments], tmp_path)
     assert done.returncode == 2
-    assert done.stderr.endswith("pip install 'trivium[arrow]'\n")
+    assert done.stderr.endswith("pip install '.[arrow]'\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 

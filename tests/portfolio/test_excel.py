@@ -179,5 +179,5 @@ def test_without_the_extra_the_error_names_it(tmp_path: Path, arguments: tuple[s
     (tmp_path / "in.csv").write_text("id\n1\n", "utf-8")
     done = run_without(["xlsxwriter", "python_calamine"], arguments, tmp_path)
     assert done.returncode == 2
-    assert done.stderr.endswith("pip install 'trivium[excel]'\n")
+    assert done.stderr.endswith("pip install '.[excel]'\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "in.xlsx"]

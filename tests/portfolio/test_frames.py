@@ -125,4 +125,4 @@ except ImportError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
-    assert done.stdout == "scoring data frames needs NumPy and PyArrow: pip install 'trivium[arrow]'\n"
+    assert done.stdout == "scoring data frames needs NumPy and PyArrow: pip install '.[arrow]'\n"

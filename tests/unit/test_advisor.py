@@ -20,6 +20,7 @@ from trivium.policy.engine.bands import NumberRange
 from trivium.policy.language.texts import phrase
 from trivium.profile import COUNTS, FIELDS, READ_AS, VOCABULARY, make_profile
 from trivium.recommendation import Recommendation
+from trivium.wording import EFFECTS
 
 
 FILE = trivium.POLICIES / "adaptation-1.0.0.yaml"
@@ -155,6 +156,16 @@ def test_decisive_reasons_come_first_and_rest_on_what_because_names(profile: Pro
     for reason in made.rationale:
         assert reason.decisive == bool(named & reason.inputs.keys())
         assert reason.basis == ("assumed" if "assumed" in reason.inputs.values() else "stated")
+
+
+@given(profiles)
+def test_what_is_always_adopted_has_the_last_word_among_reasons_alike(profile: Profile) -> None:
+    made, levers = ADVISOR.recommend(profile), ADVISOR.policy.document.levers
+    places = [
+        (not one.decisive, EFFECTS.index(one.effect), levers[one.lever].table is None, one.basis == "assumed")
+        for one in made.rationale
+    ]
+    assert places == sorted(places)
 
 
 @given(profiles)

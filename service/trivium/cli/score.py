@@ -132,7 +132,7 @@ def _load_engine(engine: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name not in {"numpy", "pyarrow", "pyspark", "ray"}:
             raise
-        raise FileError(f"--engine {engine} needs the extra `{engine}`: pip install 'trivium[{engine}]'") from None
+        raise FileError(f"--engine {engine} needs the extra `{engine}`: pip install '.[{engine}]'") from None
 
 
 @contextmanager

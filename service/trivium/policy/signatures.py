@@ -127,5 +127,5 @@ def _crypto() -> Any:
         from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - an extra
         from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 - an extra
     except ImportError:
-        raise KeysError("signatures need an extra; install it: pip install 'trivium[signatures]'") from None
+        raise KeysError("signatures need an extra; install it: pip install '.[signatures]'") from None
     return SimpleNamespace(InvalidSignature=InvalidSignature, serialization=serialization, ed25519=ed25519)

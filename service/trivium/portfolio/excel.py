@@ -34,7 +34,7 @@ MOST_TEXT = 32_767
 _EXACT = 1 << 53
 """Whole numbers up to here are exact in a workbook."""
 
-EXTRA = "Excel files need the extra `excel`: pip install 'trivium[excel]'"
+EXTRA = "Excel files need the extra `excel`: pip install '.[excel]'"
 
 
 def read_excel(file: IO[bytes], name: str) -> Table:

@@ -254,7 +254,7 @@ def _without_arrow(error: ModuleNotFoundError, where: str = "") -> Exception:
     """Return what to raise where a module is missing."""
     if error.name not in {"numpy", "pyarrow"}:
         return error
-    return FileError(f"{where}Parquet and Feather files need the extra `arrow`: pip install 'trivium[arrow]'")
+    return FileError(f"{where}Parquet and Feather files need the extra `arrow`: pip install '.[arrow]'")
 
 
 READERS: dict[str, Reader] = {

@@ -17,7 +17,7 @@ from trivium.policy.language.texts import compile_text, slots
 from trivium.portfolio.kernel import Decided, Kernel
 from trivium.portfolio.lookup import Column, select
 from trivium.portfolio.sorting import Ragged, sort_rows
-from trivium.wording import EFFECTS
+from trivium.wording import rank
 
 
 def sufficient_reasons(kernel: Kernel, codes: Sequence[Column], decided: Decided) -> Column:
@@ -152,7 +152,7 @@ class Rationale:
         self._orders = {(id(rule), name): order for order, (rule, name) in reversed(list(enumerate(mentioned)))}
         self._code_of = np.array([self._numbers[name] for _, name in mentioned], np.min_scalar_type(len(self.codes)))
         self._bits = len(mentioned).bit_length()
-        self._keys = np.min_scalar_type((1 << self._bits + 4) - 1)
+        self._keys = np.min_scalar_type((1 << self._bits + 5) - 1)
         tables = [{name for rule in table.rules for name in rule.because} for table in policy.tables]
         self._again = {name for name in self.codes if sum(name in names for names in tables) > 1}
         self._fired = [self._rest([rules[0] if rules else None for rules in one.holding]) for one in kernel.tables]
@@ -181,7 +181,7 @@ class Rationale:
                 inputs = mentions.resting.of(held, resting) if mentions.resting else resting[table]
                 if mentions.named is not None:
                     inputs = select(inputs == 0, mentions.named.take(held), inputs)
-                keys |= np.multiply(inputs & reason == 0, kind(8 << self._bits))
+                keys |= np.multiply(inputs & reason == 0, kind(16 << self._bits))
                 keys |= np.multiply(inputs & unknown != 0, kind(1 << self._bits))
                 if mentions.codes is not None:
                     codes = mentions.codes.take(held)
@@ -252,7 +252,7 @@ class Rationale:
                 continue
             rule, name = mention
             code = document.codes[name]
-            keys[entry] = EFFECTS.index(code.effect) << self._bits + 1 | self._orders[id(rule), name]
+            keys[entry] = rank(code, document.levers) << self._bits + 1 | self._orders[id(rule), name]
             codes[entry] = self._numbers[name]
             for slot in slots(compile_text(code.message, document.inputs)):
                 named[entry] |= self._set.type(1 << self._policy.positions[slot.name])

@@ -21,6 +21,7 @@ from trivium.api.openapi.components import REF
 from trivium.api.services import read_request, services_of, stream_request
 from trivium.api.settings import Settings
 from trivium.decoding import UNDECODED, decode, explain
+from trivium.errors import FieldError, InvalidInputError
 from trivium.portfolio.streams import LONGEST_LINE, Case, CsvReader, JsonCases, Lines, NdjsonReader, Reader
 from trivium.profile import Profile
 
@@ -57,6 +58,9 @@ def read_batch(body: bytes, limit: int) -> BatchRequest:
         InvalidInputError: with everything that is wrong with the batch itself.
         ProblemError: `too_large`, there are more profiles than the limit.
     """
+    if body.lstrip()[:1] == b"[":
+        detail = 'expected an object, got an array: send {"profiles": [...]}'
+        raise InvalidInputError([FieldError("wrong_type", detail, pointer="")])
     if limit <= MOST_COUNTED and body.count(b",") > limit * MOST_FIELDS:
         return _read_beginning(body, limit)
     return _limited(decode(body, _BATCH), limit)

@@ -145,7 +145,7 @@ def _check_body_type(
 def _lacking(named: bytes, extras: Mapping[str, str]) -> str:
     """Say which extra the service needs for a media type that a header names; empty where it is not for that."""
     return "".join(
-        f" For {media} the service needs the extra `{extra}`: pip install 'trivium[{extra}]'."
+        f" For {media} the service needs the extra `{extra}`: pip install '.[{extra}]'."
         for media, extra in extras.items()
         if media.encode() in named.lower()
     )
