@@ -495,7 +495,14 @@ def test_an_excerpt_that_says_something_else_is_noticed() -> None:
 
 
 @pytest.mark.tool("bash")
-@pytest.mark.parametrize("page", [README, COMMAND_LINE, PORTFOLIOS], ids=["README", "command-line", "portfolios"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(README, id="README"),
+        pytest.param(COMMAND_LINE, id="command-line", marks=pytest.mark.exhaustive),
+        pytest.param(PORTFOLIOS, id="portfolios", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_the_commands_run_in_their_order(page: str, live: serving.Live, tmp_path: Path) -> None:
     before: set[Path] = set()
     shown = [line for line in commands(page) if "trivium " in line]

@@ -176,7 +176,9 @@ def test_a_file_of_rows_that_cannot_be_read_is_reported(tmp_path: Path, output: 
 
 
 @pytest.mark.parametrize("kinds", [["parquet"], ["parquet", "csv", "ndjson"]], ids=["columns", "columns and rows"])
-@pytest.mark.parametrize("group", [1 << 20, 100], ids=["whole", "split"])
+@pytest.mark.parametrize(
+    "group", [pytest.param(1 << 20, id="whole", marks=pytest.mark.exhaustive), pytest.param(100, id="split")]
+)
 def test_the_report_and_the_rejects_are_those_of_one_process(
     tmp_path: Path, output: Path, kinds: list[str], group: int
 ) -> None:

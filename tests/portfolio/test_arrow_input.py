@@ -239,7 +239,7 @@ for _ in range(int(sys.argv[3])):
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "feather"])
-@pytest.mark.parametrize("count", [150, pytest.param(5000, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("count", [40, pytest.param(5000, marks=pytest.mark.exhaustive)])
 def test_damaged_files_are_errors_and_no_crash(tmp_path: Path, suffix: str, count: int) -> None:
     path = (parquet if suffix == "parquet" else feather)(tmp_path / f"in.{suffix}", table(60))
     folder = Path(__file__).parent

@@ -132,7 +132,10 @@ def ranked(ranking: Ranking) -> list[Any]:
 
 
 @pytest.mark.parametrize("change", [lambda table: table, texts, odd], ids=["typed", "texts", "odd"])
-@pytest.mark.parametrize("name", ["in.parquet", "in.feather", "in.arrow"])
+@pytest.mark.parametrize(
+    "name",
+    ["in.parquet", *(pytest.param(name, marks=pytest.mark.exhaustive) for name in ("in.feather", "in.arrow"))],
+)
 def test_record_batches_say_what_rows_say(tmp_path: Path, name: str, change: Callable[[Any], Any]) -> None:
     job = job_of(write(change(portfolio(400)), tmp_path / name))
     by_batch = columnar.run(job, Outputs(tmp_path / "a.parquet", "parquet", tmp_path / "a.csv"), ranked=True)
