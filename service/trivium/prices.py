@@ -76,9 +76,14 @@ def figures(name: str) -> Mapping[str, Figure]:
     return _tuned(_own(name.split(":")[1])) | _listed(name, "openai")
 
 
-def preload() -> None:
-    """Import what is slow to import, so that a server can do so before, and beside, answering requests."""
+def load_prices() -> None:
+    """Import the prices of the extra, which takes seconds, so that a server can do so beside answering requests."""
     _genai_prices()
+
+
+def are_prices_loaded() -> bool:
+    """Say whether a price is found at once; where there is no extra, there is nothing to load."""
+    return _genai_prices.cache_info().currsize > 0
 
 
 def nearest_models(name: str) -> list[str]:

@@ -16,6 +16,7 @@ import msgspec
 from trivium import pages
 from trivium.advisor import Advisor
 from trivium.explanation import Facts
+from trivium.prices import are_prices_loaded
 from trivium.profile import FIELDS, Profile, canonical
 from trivium.recommendation import PolicyReference, Recommendation, View, encode
 
@@ -67,14 +68,11 @@ class Renderer:
 
     Args:
         advisor: what recommends.
-
-    Attributes:
-        slow: whether a new cell of the policy may take so long that no event loop should wait for it.
     """
 
     def __init__(self, advisor: Advisor) -> None:
         self.advisor = advisor
-        self.slow = len(advisor.policy.completion.diagram.children) > QUICK_NODES
+        self._is_large = len(advisor.policy.completion.diagram.children) > QUICK_NODES
         self._facts = Facts(
             numbers={name: _hole(name) for name in advisor.numbers},
             decision_id=_hole("decision_id"),
@@ -86,6 +84,11 @@ class Renderer:
         places = {field.name: position for position, field in enumerate(advisor.policy.inputs)}
         self._pointers = [(f"/{name}", places[name]) for name in FIELDS if name in places]
         self._template = lru_cache(maxsize=TEMPLATES)(self._make_template)
+
+    @property
+    def slow(self) -> bool:
+        """Whether an answer may take so long that no event loop should wait for it."""
+        return self._is_large or not are_prices_loaded()
 
     def json(self, profile: Profile, view: View = "standard") -> tuple[bytes, Advice]:
         """Recommend as JSON: the same bytes as encoding that view of what the advisor recommends."""

@@ -5,6 +5,7 @@ import io
 import json
 import random
 import struct
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -23,10 +24,12 @@ from api import serving
 from api.serving import Inside, Live, documented, problem
 from api.streaming import ARROW, LIMIT, NDJSON, arriving, memory, streaming
 from portfolio.test_score import PORTFOLIO
+from trivium.api.batches import arrow
 from trivium.portfolio.arrow_messages import MOST_BODY, Message, Messages
+from trivium.portfolio.arrow_reader import BatchReader
 from trivium.portfolio.ipc import DICTIONARY, RECORDS, SCHEMA
 from trivium.portfolio.rows import DEFAULT_COLUMNS
-from trivium.portfolio.streams import StreamError
+from trivium.portfolio.streams import StreamError, TooLargeError
 
 
 HEADERS = {"Content-Type": ARROW}
@@ -363,6 +366,56 @@ def test_what_is_no_stream_of_profiles_is_refused(service: Inside, what: str) ->
     (error, *_) = problem(response, 400, "invalid_input")["errors"]
     assert says in error["detail"]
     documented(service, response)
+
+
+FAR = {
+    "a timestamp": pa.array([2**60], pa.timestamp("s")),
+    "a date": pa.array([2**31 - 1], pa.date32()),
+    "an unknown time zone": pa.array([0], pa.timestamp("s", tz="Foo/Bar")),
+}
+
+
+@pytest.mark.parametrize("accept", [ARROW, NDJSON])
+@pytest.mark.parametrize("what", FAR)
+def test_what_python_has_no_type_for_is_an_error_of_its_row(service: Inside, what: str, accept: str) -> None:
+    body = stream_of(pa.table({"knowledge_need": FAR[what]}))
+    response = service.client.post("/recommend/batch", content=body, headers={**HEADERS, "Accept": accept})
+    assert response.status_code == 200
+    if accept == NDJSON:
+        assert json.loads(response.text.splitlines()[0])["error"]["code"] == "invalid_input"
+    else:
+        assert (
+            next(iter(batches(response.content)))[0]["error"][0].as_py().startswith("/knowledge_need: expected one of")
+        )
+
+
+def test_dictionaries_are_limited_whatever_they_hold() -> None:
+    words = pa.array(["none"]).dictionary_encode()
+    schema, dictionary, *_ = Messages().feed(stream_of(pa.table({"knowledge_need": words})))
+
+    def read(*dictionaries: int) -> None:
+        reader = BatchReader()
+        for message in (
+            schema,
+            *(dictionary._replace(header=dictionary.header._replace(dictionary=at)) for at in dictionaries),
+        ):
+            reader.read(message)
+
+    many = MOST_BODY // 1024
+    read(*[1] * many)  # each replaces the one before
+    with pytest.raises(TooLargeError, match="the dictionaries have"):
+        read(*range(many))
+
+
+def test_requests_do_not_wait_for_what_the_threads_of_others_work_on() -> None:
+    asyncio.run(arrow.load_arrow())
+    done = threading.Event()
+    working = [arrow.POOL.submit(done.wait, LIMIT) for _ in range(arrow.THREADS)]
+    try:
+        asyncio.run(arrow.load_arrow())
+        assert not any(one.done() for one in working)
+    finally:
+        done.set()
 
 
 def test_a_batch_without_its_dictionary_is_damaged(service: Inside) -> None:

@@ -171,6 +171,16 @@ def test_a_caller_who_does_not_read_is_not_read_from_either(live: Live) -> None:
     assert httpx.get(f"{live.url}/livez").status_code == 200
 
 
+@pytest.mark.parametrize("body", [b"a,b,c\n", b"nothing\n1\n"])
+def test_a_refused_stream_is_read_to_its_end(live: Live, body: bytes) -> None:
+    """Else the service waits in vain for the rest of it, and then closes the connection."""
+    with httpx.Client(timeout=LIMIT) as client:
+        for _ in range(3):
+            response = client.post(f"{live.url}/recommend/batch", content=body, headers={"Content-Type": CSV})
+            problem(response, 400, "invalid_input")
+            assert response.headers.get("connection") != "close"
+
+
 def streamed(service: Inside, receive: Any, **headers: str) -> httpx.Response:
     headers = {"content-type": NDJSON, **headers}
     return asyncio.run(serving.call(service.app, "/recommend/batch", receive, **headers))

@@ -12,8 +12,10 @@ import genai_prices
 import msgspec
 import pytest
 import yaml
+from litestar.testing import TestClient
 
-from trivium import prices
+from trivium import catalog, prices
+from trivium.api.app import create_app
 from trivium.economics import Costs, price_digest
 from trivium.prices import DEFAULTS, FILE, figures
 
@@ -60,6 +62,15 @@ def _without_genai_prices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     forget()
     yield
     forget()
+
+
+def test_a_server_loads_prices_in_a_thread_and_answers_in_threads_until_it_has() -> None:
+    forget()
+    renderer = catalog.shipped().renderer()
+    assert renderer.slow
+    with TestClient(create_app()) as client:
+        assert client.post("/recommend", json={"costs": {"model": "gpt-4o"}}).status_code == 200
+    assert not renderer.slow
 
 
 def values(name: str) -> dict[str, Decimal]:

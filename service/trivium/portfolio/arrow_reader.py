@@ -39,6 +39,7 @@ class BatchReader:
         self._begin = begin
         self._schema = b""
         self._dictionaries: dict[int, list[Message]] = {}
+        self._size = 0
 
     def read(self, message: Message) -> Any:
         """Return the `pyarrow.RecordBatch` of a message; None for the schema, and for a dictionary.
@@ -69,11 +70,12 @@ class BatchReader:
     def _keep(self, message: Message) -> None:
         kept = self._dictionaries.setdefault(message.header.dictionary, [])
         if not message.header.is_delta:
+            self._size -= sum(map(_room, kept))
             kept.clear()
         kept.append(message)
-        size = sum(one.header.size for messages in self._dictionaries.values() for one in messages)
-        if size > MOST_BODY:
-            raise TooLargeError(f"the dictionaries have {size} bytes; at most {MOST_BODY} are taken", MOST_BODY)
+        self._size += _room(message)
+        if self._size > MOST_BODY:
+            raise TooLargeError(f"the dictionaries have {self._size} bytes; at most {MOST_BODY} are taken", MOST_BODY)
 
     def _batch(self, message: Message) -> Any:
         dictionaries = [one.data for messages in self._dictionaries.values() for one in messages]
@@ -84,6 +86,11 @@ class BatchReader:
             batch.validate(full=True)  # what is damaged could crash what works on it
             check_texts(batch, profile_columns(batch.schema))
         return batch
+
+
+def _room(message: Message) -> int:
+    """Return what a dictionary takes: its bytes, kept or unpacked, and a KiB, as each record batch reads it again."""
+    return max(len(message.data), message.header.size) + 1024
 
 
 class CaseReader:
@@ -98,13 +105,13 @@ class CaseReader:
         Raises:
             TooLargeError: an id is longer than any id.
         """
-        names = list(profile_columns(batch.schema))
+        columns = profile_columns(batch.schema)
         if _has_ids(batch.schema):
-            check_texts(batch, {"id": batch.schema.get_field_index("id")})
-            names.append("id")
+            columns["id"] = batch.schema.get_field_index("id")
+            check_texts(batch, {"id": columns["id"]})
         for start in range(0, batch.num_rows, PIECE):
             rows = np.arange(start, min(start + PIECE, batch.num_rows))
-            for fields in mappings(batch, rows, names):
+            for fields in mappings(batch, rows, columns):
                 if isinstance(own := fields.get("id"), int):
                     fields["id"] = str(own)
                 yield self._cases.case(fields)

@@ -16,7 +16,7 @@ from trivium.policy import Policy, members
 from trivium.policy.engine.compiled import Known
 from trivium.policy.engine.diagram import Cell, leaf_value
 from trivium.policy.engine.tables import DecisionTable, FiredRule
-from trivium.portfolio.lookup import ENTRIES, Column, Graph, Lookup, taker
+from trivium.portfolio.lookup import ENTRIES, Column, Graph, Lookup, gatherer
 
 
 CHUNK = 1 << 16
@@ -86,7 +86,7 @@ class Kernel:
         strategies = [policy.strategies.index(label) for label in policy.tables[-1].outcomes]
         self._strategies = _by_steps(np.array(strategies, np.uint8).take(self.tables[-1].outcomes))
         self._outcomes = [_by_steps(table.outcomes) for table in self.tables[:-1]]
-        self._rules = [taker(table.rules) for table in self.tables]
+        self._rules = [gatherer(table.rules) for table in self.tables]
 
     def decide(self, codes: Sequence[Column]) -> Decided:
         """Decide some rows.
@@ -194,7 +194,7 @@ def _by_steps(values: Column) -> Callable[[Column], Column]:
     """Return what gives the number at every place: where they rise from 0 in few steps, a few comparisons."""
     first, *others = np.searchsorted(values, range(1, int(values.max(initial=0)) + 1)).tolist() or [len(values)]
     if (np.diff(values.astype(int)) < 0).any() or len(others) >= STEPS:
-        return taker(values)
+        return gatherer(values)
 
     def count(places: Column) -> Column:
         found: Column = (places >= first).view(np.uint8)

@@ -73,7 +73,7 @@ class Graph(NamedTuple):
 
 def needs(policy: Policy) -> list[Condition]:
     """Return what changes of the policy's inputs need, each condition once."""
-    return list(dict.fromkeys([field.needs for field in policy.inputs if field.needs]))
+    return list(dict.fromkeys(condition for _, condition in policy.needing))
 
 
 def moves(policy: Policy, at: int) -> Moves:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache, reduce
 from typing import Any, NamedTuple
@@ -204,23 +204,33 @@ def _told(batch: Any, faults: Mapping[str, Column]) -> dict[int, str]:
     if not faults:
         return {}
     rows = np.flatnonzero(reduce(np.logical_or, faults.values()))
-    names = [name for name in batch.schema.names if name in faults or (name.startswith(PREFIX) and "costs" in faults)]
+    columns = {
+        name: at
+        for name, at in profile_columns(batch.schema).items()
+        if name in faults or (name.startswith(PREFIX) and "costs" in faults)
+    }
     wrong = {name: faults[name][rows] for name in faults}
-    fields_of = mappings(batch, rows, names)
+    fields_of = mappings(batch, rows, columns)
     return {
         row: _tell({name: value for name, value in fields.items() if wrong[name][at]})
         for at, (row, fields) in enumerate(zip(rows.tolist(), fields_of, strict=True))
     }
 
 
-def mappings(batch: Any, rows: Column, names: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Yield some columns of some rows as JSON has them."""
-    names = list(names)
-    columns = [_values(batch.column(batch.schema.names.index(name)), rows) for name in names]
+def mappings(batch: Any, rows: Column, columns: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    """Yield some columns of some rows as JSON has them.
+
+    Args:
+        batch: a `pyarrow.RecordBatch`.
+        rows: the places of the rows.
+        columns: names and positions of the columns.
+    """
+    names = list(columns)
+    found = [_values(batch.column(at), rows) for at in columns.values()]
     if not any(name.startswith(PREFIX) for name in names):
-        yield from (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
+        yield from (dict(zip(names, values, strict=True)) for values in zip(*found, strict=True))
         return
-    for values in zip(*columns, strict=True):
+    for values in zip(*found, strict=True):
         fields: dict[str, Any] = {}
         for name, value in zip(names, values, strict=True):
             if not name.startswith(PREFIX):
@@ -235,19 +245,31 @@ def _values(array: Any, rows: Column) -> list[Any]:
     try:
         array = array.take(pa.array(rows))
     except pa.ArrowNotImplementedError:  # as for views and run ends
-        return [plain_value(array[row].as_py()) for row in rows.tolist()]
+        return [value for row in rows.tolist() for value in _as_python(array.slice(row, 1))]
     kind = array.type
     if pa.types.is_dictionary(kind):
         if len(array.dictionary) > len(array):
-            return list(map(plain_value, array.to_pylist()))
-        words = list(map(plain_value, array.dictionary.to_pylist()))
+            return _as_python(array)
+        words = _as_python(array.dictionary)
         known = valid(array.indices)
         return [None if place is None else words[place] for place in _with_none(raw(array.indices), known)]
     if pa.types.is_boolean(kind):
         return _with_none(flags(array), valid(array))
     if (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and (found := numbers(array)) is not None:
         return _with_none(found.values, found.known)
-    return list(map(plain_value, array.to_pylist()))
+    return _as_python(array)
+
+
+_NO_VALUE = object()
+"""Stands for what no field takes."""
+
+
+def _as_python(array: Any) -> list[Any]:
+    """Return values as JSON has them; what Python has no type for, as a date after 9999, is a value of no field."""
+    try:
+        return list(map(plain_value, array.to_pylist()))
+    except (OverflowError, ValueError):  # what PyArrow raises is a ValueError
+        return [_NO_VALUE if one.is_valid else None for one in array]
 
 
 def _with_none(values: Column, known: Column | None) -> list[Any]:

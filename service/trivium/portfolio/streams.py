@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from trivium.decoding import decode_outline
+from trivium.decoding import UNDECODED, decode_outline
 from trivium.errors import FieldError, InvalidInputError
 from trivium.portfolio.columns import BadCell, Columns, ColumnsError, DecimalMark
 from trivium.portfolio.files import delimiter_of, named, row_of
@@ -139,7 +139,7 @@ class JsonCases:
             if not self._defaults:
                 return Case(profile.id, profile)
             own = msgspec.json.decode(body)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        except UNDECODED:
             try:
                 own = decode_outline(body, Profile)
             except InvalidInputError as error:

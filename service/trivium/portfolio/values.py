@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from trivium.portfolio.buffers import flags, raw, valid
-from trivium.portfolio.lookup import BYTES, Column, taker
+from trivium.portfolio.lookup import BYTES, Column, gatherer
 from trivium.profile import MOST
 
 
@@ -244,7 +244,7 @@ def by_dictionary(reader: FieldReader, array: Any) -> Codes:
 
 def _gathered(codes: Column, places: Column) -> Column:
     """Return the code at every place that there is; where a row is null, its place may be any number."""
-    return taker(codes)(places) if len(codes) <= BYTES else codes.take(places, mode="clip")
+    return gatherer(codes)(places) if len(codes) <= BYTES else codes.take(places, mode="clip")
 
 
 def either(known: Column | None, codes: Column, unknown: int) -> Column:

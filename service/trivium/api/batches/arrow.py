@@ -48,18 +48,17 @@ PIECE_SECONDS = 0.03
 FEWEST_ROWS, FIRST_ROWS, MOST_ROWS = 8, 64, 1 << 16
 """Rows of a piece; rows that are wrong take a hundred times as long as others."""
 
-IS_SERVED = find_spec("pyarrow") is not None and find_spec("numpy") is not None
-"""Whether the extra `arrow` is installed."""
-
-EXTRA = "" if IS_SERVED else "arrow"
+EXTRA = "" if find_spec("pyarrow") and find_spec("numpy") else "arrow"
 """The extra that Arrow streams need and that is not installed; empty where it is."""
 
-_POOL = ThreadPoolExecutor(THREADS, thread_name_prefix="arrow")
+POOL = ThreadPoolExecutor(THREADS, thread_name_prefix="arrow")
+"""Where record batches are read and scored."""
 
 
 async def load_arrow() -> None:
     """Import what the extra brings, in a thread, because that takes a while."""
-    await _run(_load)
+    if not _load.cache_info().currsize:  # else a request would wait for what the threads work on
+        await asyncio.to_thread(_load)
 
 
 @lru_cache(maxsize=1)
@@ -205,7 +204,7 @@ def _taken(parts: list[bytes]) -> Iterator[bytes]:
 
 
 async def _run(work: Callable[..., T], *arguments: Any) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_POOL, work, *arguments)
+    return await asyncio.get_running_loop().run_in_executor(POOL, work, *arguments)
 
 
 def _begin(advisor: Advisor) -> tuple[ArrowStream, BatchReader]:

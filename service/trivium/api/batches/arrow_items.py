@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from trivium.api.batches.items import ItemError, told
+from trivium.api.batches.items import ItemError, error_text
 from trivium.portfolio.arrow_output import row_schema
 from trivium.portfolio.arrow_writer import StreamWriter
 from trivium.portfolio.streams import Case
@@ -42,7 +42,7 @@ class ArrowTable:
 
     def failed(self, index: int, case: Case, error: ItemError) -> bytes:
         """Say what is wrong with a profile."""
-        return self.write(index, (case.id, *(told(error) if name == "error" else None for name in self._columns)))
+        return self.write(index, (case.id, *(error_text(error) if name == "error" else None for name in self._columns)))
 
     def flush(self) -> bytes:
         """Write the rows that are kept."""

@@ -137,7 +137,7 @@ class Table:
 
     def failed(self, index: int, case: Case, error: ItemError) -> bytes:
         """Say what is wrong with a profile."""
-        return self._row([index, case.id, *self._only("error", told(error)), None])
+        return self._row([index, case.id, *self._only("error", error_text(error)), None])
 
     def flush(self) -> bytes:
         """Write nothing: no item is kept."""
@@ -149,7 +149,7 @@ class Table:
 
     def stopped(self, error: ItemError) -> bytes:
         """Write the last row of what cannot be read any further."""
-        return self._row([None, None, *self._only("error", told(error)), None])
+        return self._row([None, None, *self._only("error", error_text(error)), None])
 
     def _only(self, column: str, text: str) -> list[str | None]:
         return [text if name == column else None for name in self._columns]
@@ -161,7 +161,7 @@ class Table:
         return self._text.getvalue().encode()
 
 
-def told(error: ItemError) -> str:
+def error_text(error: ItemError) -> str:
     """Return what is wrong with a profile as a cell of a table tells it."""
     places = [f"{one.pointer[1:]}: {one.detail}" if one.pointer else one.detail for one in error.errors]
     return "; ".join(places) or error.detail

@@ -31,6 +31,9 @@ MOST_AHEAD = 32
 _ENDED = "body_ended"
 """In the state of a request: nothing more of its body will be read."""
 
+_NEXT = "body_next"
+"""In the state of a request: what receives the next message already."""
+
 
 class Deadline:
     """Ends what takes too long; `with deadline:` raises `TimeoutError` when the time is up.
@@ -200,10 +203,12 @@ class BodyStream:
         return message
 
     async def aclose(self) -> None:
-        """Await no further message, so that what is left of the body can be discarded."""
-        if self._next is not None and self._next.cancel():
-            with suppress(asyncio.CancelledError):
-                await self._next
+        """Leave what has not been looked at to `discard_body`: a message whose receiver is cancelled is lost."""
+        unread, self._waiting = self._waiting, deque()
+        for message in unread:
+            self._scope["state"][_ENDED] = not message.get("more_body")
+        if self._next is not None:
+            self._scope["state"][_NEXT], self._next = self._next, None
 
     def close(self) -> None:
         """Await no further message."""
@@ -216,10 +221,12 @@ async def discard_body(scope: Scope, receive: Receive) -> bool:
     if scope["state"].get(_ENDED) or not _has_body(scope):
         return True
     taken = 0
+    following = scope["state"].pop(_NEXT, None)
     with suppress(TimeoutError):
         async with asyncio.timeout(DISCARD_SECONDS):
             while taken < DISCARD_BYTES:
-                message: Any = await receive()
+                message: Any = await (following or receive())
+                following = None
                 taken += len(message.get("body", b""))
                 if not message.get("more_body"):
                     return True

@@ -105,7 +105,7 @@ class Policy:
         document: the policy as written.
         digest: SHA-256 of the canonical document.
         inputs: the inputs in document order, which is also the diagram's.
-        needing: the inputs whose changes need something of other inputs.
+        needing: the inputs whose changes need something of other inputs, each with what that is.
         strategies: the possible answers, in document order.
         tables: the decision tables in order; the last one gives the strategy.
         summary: the statements, as a list of rules.
@@ -131,7 +131,7 @@ class Policy:
         )
         self._numberings = tuple(field.numbering for field in self.inputs)
         self._cuts = [(at, field.cuts, field.floors) for at, field in enumerate(self.inputs) if field.cuts]
-        self.needing = tuple(at for at, field in enumerate(self.inputs) if field.needs)
+        self.needing = tuple((at, field.needs) for at, field in enumerate(self.inputs) if field.needs)
         self.strategies = tuple(document.strategies)
         tables = []
         for name, written in document.tables.items():

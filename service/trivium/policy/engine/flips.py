@@ -132,11 +132,11 @@ class _Search:
         ]
         ours = alone = together = list[_Lane]()
         if policy.completion.reachable(improved) != 1 << current:  # else nothing that a team can do matters
-            ours = _lanes(OURS, cell, moves, [(at, policy.inputs[at].needs) for at in policy.needing])
+            ours = _lanes(OURS, cell, moves, policy.needing)
         if max(kinds, default=0) >= WORLD:
             alone = together = _lanes(WORLD, cell, moves, ())
             if OURS in kinds:
-                needs = [(at, policy.inputs[at].needs) for at in policy.needing if known[at]]
+                needs = [one for one in policy.needing if known[one[0]]]
                 together = _lanes(OURS | WORLD, cell, moves, needs)
         lanes = [*ours, *alone, *(() if together is alone else together)]
         self.families = Families()
@@ -374,31 +374,31 @@ class _Smallest:
 
     def __init__(self, reach: _Reach, families: Families, first: int, end: int) -> None:
         self._families = families
-        self._ways = [_Ways(reach, families, at) for at in range(first, end)]
-        self.sizes = self._ways[0].sizes
-        for way in self._ways[1:]:
+        self._lanes = [_LaneSets(reach, families, at) for at in range(first, end)]
+        self.sizes = self._lanes[0].sizes
+        for lane in self._lanes[1:]:
             self.sizes = [
                 mine if other is None or (mine is not None and mine <= other) else other
-                for mine, other in zip(self.sizes, way.sizes, strict=True)
+                for mine, other in zip(self.sizes, lane.sizes, strict=True)
             ]
 
     def sets(self, strategy: int) -> Family:
         """Return the smallest sets of inputs whose changes lead to another strategy."""
         family = NONE
-        for way in self._smallest(strategy):
-            family = self._families.union(family, way.sets(strategy))
+        for lane in self._smallest(strategy):
+            family = self._families.union(family, lane.sets(strategy))
         return family
 
     def nearest(self, strategy: int, inputs: tuple[int, ...]) -> Targets:
         """Return the bands to which the inputs of a smallest set change: fewest steps, then the lowest bands."""
-        return min([found for way in self._smallest(strategy) for found in way.nearest(strategy, inputs)])[1]
+        return min([found for lane in self._smallest(strategy) for found in lane.nearest(strategy, inputs)])[1]
 
-    def _smallest(self, strategy: int) -> list[_Ways]:
+    def _smallest(self, strategy: int) -> list[_LaneSets]:
         size = self.sizes[strategy]
-        return [] if size is None else [way for way in self._ways if way.sizes[strategy] == size]
+        return [] if size is None else [lane for lane in self._lanes if lane.sizes[strategy] == size]
 
 
-class _Ways:
+class _LaneSets:
     """The smallest sets of changes in one lane.
 
     Args:
