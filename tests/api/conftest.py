@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 import trivium
@@ -28,6 +29,8 @@ def _refuse_sooner() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     with serving.live(tmp_path_factory.mktemp("live")) as served:
+        # The prices of the extra are loaded then: what memory takes later is not theirs.
+        httpx.post(f"{served.url}/recommend", json={"costs": {"model": "gpt-4o"}}, timeout=60).raise_for_status()
         yield served
 
 
