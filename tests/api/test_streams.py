@@ -104,7 +104,7 @@ def test_parts_that_were_read_ahead_come_in_their_order_once() -> None:
         found, left = [await anext(parts)], False
         while not left:
             await asyncio.sleep(0)
-            left = stream.left
+            left = stream.has_left()
         assert not messages
         found += [await anext(parts) for _ in sent[1:]]
         assert found == sent

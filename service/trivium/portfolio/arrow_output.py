@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from trivium.portfolio.arrow import FIGURES
+from trivium.portfolio.arrow import FIGURES, FLIP
 from trivium.portfolio.files import FileError, as_text
 
 
@@ -155,10 +155,9 @@ def stored_schema(schemas: Sequence[tuple[str, Any]], kind: str) -> Any:
 
 
 _LISTS = pa.list_(pa.string())
-_CHANGES = pa.struct([("strategy", pa.string()), ("inputs", _LISTS), ("says", pa.string())])
 _ADDED = {
     **dict.fromkeys(("codes", "reachable", "because"), _LISTS),
-    **dict.fromkeys(("nearest_path", "nearest_risk"), _CHANGES),
+    **dict.fromkeys(("nearest_path", "nearest_risk"), FLIP),
     **dict.fromkeys(FIGURES, pa.float64()),
     "margin": pa.int8(),
     "changed": pa.bool_(),

@@ -21,10 +21,13 @@ from trivium.portfolio.lookup import Column
 
 
 OWN, EITHER, FOREIGN = range(3)
-"""Kinds of changes: the team's own, where what they need holds; those and the world's; the world's that are not own."""
+"""Kinds of changes: the team's own, where what they need holds; those and the world's; the world's that are not own.
+
+The last one is no search of its own, and stands last, so that `[:FOREIGN]` leaves it out.
+"""
 
 
-class Moves(NamedTuple):
+class ChangeCosts(NamedTuple):
     """The changes of one input. An *entry* is a case and a code: `case * codes + code`.
 
     Attributes:
@@ -51,7 +54,7 @@ class Moves(NamedTuple):
         return np.where(kept, 0, np.where(self.allowed, change, never)).astype(kind)
 
 
-class Graph(NamedTuple):
+class ChangeDiagram(NamedTuple):
     """The diagram of a policy. The first places are those of the strategies; each node comes after its children.
 
     Inputs that a need names are tested on every path: else what must change there would not be counted.
@@ -76,7 +79,7 @@ def needs(policy: Policy) -> list[Condition]:
     return list(dict.fromkeys(condition for _, condition in policy.needing))
 
 
-def moves(policy: Policy, at: int) -> Moves:
+def moves(policy: Policy, at: int) -> ChangeCosts:
     """Return the changes of an input."""
     field = policy.inputs[at]
     bands = range(len(field.bands))
@@ -100,7 +103,7 @@ def moves(policy: Policy, at: int) -> Moves:
         cases.append((kept & possible, allowed & possible))
     cases.append((kept, np.array([np.zeros_like(world), world, world])))
     steps = np.abs(cell[:, None] - np.arange(len(bands)))
-    return Moves(
+    return ChangeCosts(
         cell,
         np.concatenate([steps] * len(cases)),
         np.concatenate([one for one, _ in cases]),
@@ -108,7 +111,7 @@ def moves(policy: Policy, at: int) -> Moves:
     )
 
 
-def graph(policy: Policy) -> Graph:
+def graph(policy: Policy) -> ChangeDiagram:
     """Return the diagram of a policy."""
     diagram, strategies = policy.diagrams, len(policy.strategies)
     always = sorted({at for condition in needs(policy) for at, _ in condition})
@@ -143,10 +146,12 @@ def graph(policy: Policy) -> Graph:
 
     root = place(policy.root, 0)
     del place  # it refers to itself: what it holds would wait for the collector
-    return Graph(np.array(levels), np.array(children), edges, list(groups), root)
+    return ChangeDiagram(np.array(levels), np.array(children), edges, list(groups), root)
 
 
-def sweep(graph: Graph, ends: Column, costs: Sequence[Column], foreign: Sequence[Column] | None, never: int) -> Column:
+def sweep(
+    graph: ChangeDiagram, ends: Column, costs: Sequence[Column], foreign: Sequence[Column] | None, never: int
+) -> Column:
     """Return the least cost of changes that lead from each place to a strategy.
 
     Args:

@@ -90,7 +90,7 @@ async def _record_batches(stream: BodyStream, reader: BatchReader) -> AsyncGener
             for message in messages.feed(part):
                 if (batch := await _run(reader.read, message)) is not None:
                     yield batch
-                if stream.left:
+                if stream.has_left():
                     return
         messages.end()
     finally:
@@ -119,7 +119,7 @@ def answer_arrow(
         stream = stream_request(request)
         stack.callback(stream.close)
         batch = _ArrowBatch(stream, advisor, summarize, request.scope["state"])
-        return StreamingResponse(batch.parts(), ARROW, headers, stack.pop_all().close, lambda: stream.left)
+        return StreamingResponse(batch.parts(), ARROW, headers, stack.pop_all().close, stream.has_left)
 
 
 class _ArrowBatch:
@@ -180,7 +180,7 @@ class _ArrowBatch:
         added = []
         start = 0
         while start < batch.num_rows:
-            if self._stream.left:
+            if self._stream.has_left():
                 return []
             rows = batch.slice(start, self._rows)
             start += rows.num_rows

@@ -165,8 +165,8 @@ async def answer(request: Request[Any, Any, Any], answers: Answers, headers: Seq
         stream = stream_request(request)
         stack.callback(stream.close)
         cases = _arriving(stream, sent, min(settings.max_body_bytes, LONGEST_LINE))
-        parts = batch.parts(cases, lambda: stream.left, request.scope["state"])
-        return StreamingResponse(parts, media_type, headers, stack.pop_all().close, lambda: stream.left)
+        parts = batch.parts(cases, stream.has_left, request.scope["state"])
+        return StreamingResponse(parts, media_type, headers, stack.pop_all().close, stream.has_left)
 
 
 def _arriving(stream: BodyStream, media_type: str, longest: int) -> AsyncGenerator[Iterable[Case | None]]:

@@ -144,19 +144,21 @@ class BodyStream:
         self._idle_seconds = idle_seconds
         self._next: asyncio.Future[Any] | None = None
         self._waiting: deque[Any] = deque()
-        self._looked = 0.0
+        self._read_ahead_at = 0.0
 
-    @property
-    def left(self) -> bool:
-        """Whether the caller has gone, as far as it is known; to be asked now and then while a part is worked on."""
+    def has_left(self) -> bool:
+        """Say whether the caller has gone, as far as it is known; to be asked now and then while a part is worked on.
+
+        A caller who goes is known of behind what it has sent, so this reads a part ahead where it may.
+        """
         message = self._next
         if message is None or not message.done() or message.cancelled() or message.exception() is not None:
             return False
         if message.result()["type"] == "http.disconnect":
             return True
         now = asyncio.get_running_loop().time()
-        if now - self._looked > AHEAD_SECONDS and len(self._waiting) < MOST_AHEAD:
-            self._looked = now
+        if now - self._read_ahead_at > AHEAD_SECONDS and len(self._waiting) < MOST_AHEAD:
+            self._read_ahead_at = now
             self._waiting.append(message.result())
             self._next = asyncio.ensure_future(self._receive())
         return False
@@ -178,7 +180,7 @@ class BodyStream:
                 body, more = message.get("body", b""), message.get("more_body", False)
                 self._scope["state"][_ENDED] = not more
                 self._next = self._next or asyncio.ensure_future(self._receive())
-                self._looked = asyncio.get_running_loop().time()
+                self._read_ahead_at = asyncio.get_running_loop().time()
                 taken += len(body)
                 if taken > self._limit:
                     raise too_large(self._limit)  # noqa: TRY301 - as above
@@ -198,7 +200,7 @@ class BodyStream:
                 message = await asyncio.shield(self._next)
         except TimeoutError:
             raise ProblemError("request_timeout") from None
-        if message["type"] != "http.disconnect":  # which stays to be seen by `left`
+        if message["type"] != "http.disconnect":  # which stays to be seen by `has_left`
             self._next = None
         return message
 
