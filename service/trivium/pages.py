@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from trivium.profile import NUMBERS
+
 
 if TYPE_CHECKING:  # the recommendation shows itself as a page, so it imports this module
     from trivium.economics import CostAssumption, Economics
-    from trivium.recommendation import Flip, Labels, Recommendation
+    from trivium.recommendation import Flip, Labels, Premise, Recommendation
 
 
 class Item(NamedTuple):
@@ -101,12 +103,13 @@ def _sections(made: Recommendation) -> Iterator[Section]:
     labels = _labels(made).strategies
     levers = _labels(made).levers
     yield Section("Please check", tuple(Item(f"{one.message} ({one.code})") for one in made.warnings))
-    yield Section("Why", tuple(Item(_sentence(one.says), note=one.basis) for one in made.because))
+    yield Section("Why", tuple(Item(_sentence(one.says), note=_basis(one)) for one in made.because))
     reasons = [(one.decisive, Item(one.message, note=one.code)) for one in made.rationale]
     decisive = [item for is_decisive, item in reasons if is_decisive]
     others = [item for is_decisive, item in reasons if not is_decisive]
     yield Section("Decisive reasons", tuple(decisive))
     yield Section("Other reasons", tuple(others))
+    so_far = " so far" if made.status == "provisional" else ""
     yield Section(
         "Not adopted",
         tuple(
@@ -114,7 +117,7 @@ def _sections(made: Recommendation) -> Iterator[Section]:
                 " ".join(
                     filter(None, [lever.why_not, f"What would change that: {lever.opens}" if lever.opens else ""])
                 ),
-                f"{levers[name]} ({lever.verdict.replace('_', ' ')}):",
+                f"{levers[name]} ({lever.verdict.replace('not_needed', f'not needed{so_far}')}):",
             )
             for name, lever in made.levers.items()
             if lever.verdict != "adopt"
@@ -133,6 +136,12 @@ def _sections(made: Recommendation) -> Iterator[Section]:
     yield Section("Not read by this policy", (Item(ignored),) if ignored else ())
     if more := sum(getattr(made.more, name) for name in ("rationale", "steps", "paths", "risks", "questions")):
         yield Section("More", (Item(f"The full view has {more} more entries: `view=full`, or `--view full`."),))
+
+
+def _basis(premise: Premise) -> str:
+    """Return what a statement rests on; one that something is not known rests on nothing."""
+    is_unknown = premise.basis == "assumed" and premise.value is None and premise.input not in NUMBERS
+    return "" if is_unknown else premise.basis
 
 
 def _labels(made: Recommendation) -> Labels:
