@@ -20,7 +20,7 @@ from trivium.portfolio import report
 from trivium.portfolio.ranking import MOST_RANKED, Ranking
 from trivium.portfolio.report_formats import html, markdown
 from trivium.portfolio.rows import RowScorer
-from trivium.portfolio.summary import Summary
+from trivium.portfolio.summary import Summary, either
 from trivium.profile import Profile
 
 
@@ -137,6 +137,39 @@ def test_counts_and_rows_are_those_of_the_library() -> None:
     for written in (html(said), markdown(said)):
         for part in ("p39", "Retrieval (RAG)", "40 projects"):
             assert part in written.replace("\\", "")
+
+
+def test_a_code_has_one_bar_that_holds_for_all_its_projects() -> None:
+    counts = [None, None, 0.0, 60.0, 60.0, 10.0, 20_000.0]
+    portfolio = [("", Profile(base_model_underperforms=True, labeled_examples=count)) for count in counts]
+    portfolio.append(("", Profile(base_model_underperforms=True, labeled_examples=0.0, can_label_more=True)))
+    summary, said = made(portfolio)
+    (chart,) = (chart for chart in said.charts if chart.title == "What keeps projects from fine-tuning")
+    notes = [bar.note for bar in chart.bars]
+    assert len(set(notes)) == len(notes)
+    (bar,) = (bar for bar in chart.bars if bar.note == "EXAMPLES_TO_COLLECT")
+    assert bar.projects == 7
+    assert bar.label == (
+        "There are fewer than 10, 10 to 49 or 50 to 199 labeled examples: too few for this kind of task,"
+        " but somebody can label and review more examples."
+    )
+    assert "(assumed)" not in str(summary.shown())
+    assert [one["says"] for one in summary.shown()["blocks"] if one["code"] == bar.note] == [bar.label]
+
+
+@pytest.mark.parametrize(
+    ("phrases", "says"),
+    [
+        (["it is so"], "it is so"),
+        (["nobody can do it", "somebody can do it"], "nobody can do it or somebody can do it"),
+        (["under 9 come a day", "9 or more come a day"], "under 9 or 9 or more come a day"),
+        (["facts that rarely change", "facts that change"], "facts that rarely change or change"),
+        (["the goal is cost", "the goal is style", "the goal is facts"], "the goal is cost, style or facts"),
+        (["there are 2 to 9 texts", "there are 10 texts or more"], "there are 2 to 9 texts or 10 texts or more"),
+    ],
+)
+def test_phrases_are_joined_without_saying_words_twice(phrases: list[str], says: str) -> None:
+    assert either(phrases) == says
 
 
 def test_the_soonest_payback_comes_first_and_a_long_portfolio_is_cut() -> None:

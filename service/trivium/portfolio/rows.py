@@ -5,7 +5,7 @@ What most columns say depends on the cell of the profile alone, so it is kept pe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -45,11 +45,34 @@ class OutputError(TriviumError):
 
 
 class Blocker(NamedTuple):
-    """Why a lever is blocked or waits: a rationale code, and what it says."""
+    """Why a lever is blocked or waits.
+
+    Attributes:
+        lever: the lever.
+        code: the rationale code.
+        parts: its message; in the place of each input that it speaks of, the band, and the phrase of the band without
+            a note of what is assumed.
+    """
 
     lever: str
     code: str
-    says: str
+    parts: tuple[str | tuple[int, str], ...]
+
+
+def blockers(explained: Explanation) -> Iterator[Blocker]:
+    """Yield what keeps levers from being adopted that are blocked, or wait."""
+    waiting = {name for name, verdict in explained.verdicts.items() if verdict in WAITING}
+    cell, wording, positions = explained.cell, explained.wording, explained.policy.positions
+    for reason in explained.reasons:
+        if reason.lever in waiting and is_blocker(reason.effect):
+            parts: list[str | tuple[int, str]] = []
+            for part in wording.codes[reason.code].message:
+                if isinstance(part, str):
+                    parts.append(part)
+                else:
+                    at = positions[part.name]
+                    parts.append((cell[at], wording.phrases[at][cell[at]]))
+            yield Blocker(reason.lever, reason.code, tuple(parts))
 
 
 class CellAnswer(msgspec.Struct, frozen=True, eq=False):
@@ -129,16 +152,11 @@ class RowScorer:
     def _explain(self, inputs: tuple[Any, ...]) -> CellAnswer:
         answer = _Cell(self.advisor, inputs)
         explained = answer.explained
-        waiting = {name for name, verdict in explained.verdicts.items() if verdict in WAITING}
         return CellAnswer(
             explained.strategy,
             explained.status,
             explained.first_question,
-            tuple(
-                Blocker(reason.lever, reason.code, reason.message)
-                for reason in explained.reasons
-                if reason.lever in waiting and is_blocker(reason.effect)
-            ),
+            tuple(blockers(explained)),
             {name: _OF_CELL[name](answer) for name in self._of_cell},
         )
 

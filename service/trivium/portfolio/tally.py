@@ -13,7 +13,7 @@ from trivium.policy.language.texts import compile_text, slots
 from trivium.portfolio.arrow import Answers
 from trivium.portfolio.kernel import Kernel
 from trivium.portfolio.lookup import Column
-from trivium.portfolio.rows import NO_FACTS, WAITING, is_blocker
+from trivium.portfolio.rows import NO_FACTS, WAITING, blockers, is_blocker
 from trivium.portfolio.summary import Asked, Block, Summary
 
 
@@ -86,9 +86,9 @@ class Tally:
         )
         for (at, place), codes in self._seen.items():
             one = self._blocking[at]
-            says = next(reason.message for reason in self._explain(codes).reasons if reason.code == one.name)
-            block = summary.blocks.setdefault(f"{one.name} {says}", Block(one.lever, one.name, says))
-            block.projects += int(self._counts[at][place])
+            blocker = next(blocker for blocker in blockers(self._explain(codes)) if blocker.code == one.name)
+            block = summary.blocks.setdefault(one.name, Block.of(blocker))
+            block.add(blocker, int(self._counts[at][place]))
         for position, codes in self._question.items():
             question = self._explain(codes).first_question
             assert question is not None
