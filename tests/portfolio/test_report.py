@@ -188,6 +188,45 @@ def test_the_soonest_payback_comes_first_and_a_long_portfolio_is_cut() -> None:
     assert (len(kept), ranking.seen) == (MOST_RANKED, MOST_RANKED + 53)
 
 
+COSTS = {
+    "model": "gpt-4o",
+    "tuned_model": "gpt-4o-mini",
+    "variable_input_tokens": 500,
+    "tuned_input_tokens": 200,
+    "output_tokens": 50,
+    "examples_to_make": 300,
+    "label_cost": 10,
+    "engineering": 6000,
+}
+PAID = trivium.profile.make_profile({"requests_per_day": 20_000, "prompt_tokens": 2000, "costs": COSTS})
+
+
+@pytest.mark.tool("chromium")
+@pytest.mark.parametrize(
+    ("media", "width"),
+    [
+        ("screen", 1200),
+        ("screen", 1030),
+        ("screen", 1000),
+        ("screen", 400),
+        ("print", 688),  # A4 upright without its margins, in CSS pixels
+    ],
+)
+def test_the_page_is_as_wide_as_the_screen_or_the_paper(tmp_path: Path, media: Any, width: int) -> None:
+    portfolio = [("Unbroken" * 20, PAID), ("Contract review", Profile(knowledge_need="changing_facts"))]
+    file = tmp_path / "report.html"
+    file.write_text(html(made(portfolio)[1]), "utf-8")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=toolbox.path("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 1000})
+        page.emulate_media(media=media)
+        page.goto(file.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("table").bounding_box()["width"] <= width  # type: ignore[index]  # there is one
+        assert page.locator("tbody tr td.text").first.bounding_box()["width"] > 100  # type: ignore[index]
+        browser.close()
+
+
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
     portfolio = [(f"p{number}", Profile(requests_per_day=float(number * 7 % 40))) for number in range(40)]

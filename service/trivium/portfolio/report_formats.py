@@ -79,24 +79,35 @@ ul { padding-left: 1.2rem; }
 .chart svg { display: block; width: 100%; height: 1rem; }
 .chart small { color: var(--soft); display: block; overflow-wrap: anywhere; }
 .count { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid var(--line); }
-th { position: sticky; top: 0; background: var(--page); white-space: nowrap; }
+th { position: sticky; top: 0; background: var(--page); vertical-align: bottom; }
 th button { all: unset; cursor: pointer; }
 th button:focus-visible { outline: 2px solid var(--dark); }
 th[aria-sort=ascending] button::after { content: " \\2191"; }
 th[aria-sort=descending] button::after { content: " \\2193"; }
 tbody tr:nth-child(even) { background: var(--band); }
-td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td.name { overflow-wrap: anywhere; min-width: 8rem; }
-td.text { min-width: 15rem; }
-@media (max-width: 40rem) { .chart { grid-template-columns: 1fr auto; } .chart > :first-child,
-  .chart > .label { grid-column: 1 / -1; } body { padding: 1rem; } }
+td { hyphens: auto; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.name, td.text { overflow-wrap: anywhere; }
+td.name { min-width: 8rem; }
+td.text { min-width: 12rem; }
+@media screen and (max-width: 64rem) { body { padding: 1rem; }
+  .chart { grid-template-columns: 1fr auto; } .chart > .label { grid-column: 1 / -1; }
+  table, tbody, thead, tr, td { display: block; } thead tr { display: flex; flex-wrap: wrap; gap: 0 1rem; }
+  th { position: static; padding: .2rem 0; border: 0; } th:not(:has(button)) { display: none; }
+  th button { text-decoration: underline; } tbody tr { padding: .6rem .5rem; border-bottom: 1px solid var(--line); }
+  td, td.number { border: 0; padding: .1rem 0; text-align: left; }
+  td:empty { display: none; } td::before { content: attr(data-title) ": "; color: var(--soft); }
+  td.name { font-weight: 600; } td.name::before { font-weight: normal; } }
 @media print { :root { --text: #000; --soft: #444; --page: #fff; --line: #bbb; --dark: #1f5fa8; --light: #a9c7ea;
-  --band: #fff; } body { padding: 0; max-width: none; font-size: 10pt; } th { position: static; }
-  tr, .chart > * { break-inside: avoid; } h2 { break-after: avoid; } thead { display: table-header-group; }
-  svg, .key { print-color-adjust: exact; -webkit-print-color-adjust: exact; } .wide { overflow: visible; } }
+  --band: #fff; } body { padding: 0; max-width: none; font-size: 9pt; } th { position: static; }
+  table { font-size: 7.5pt; line-height: 1.35; } th, td { padding: .15rem .3rem; hyphens: auto; }
+  td.name { min-width: 5rem; } td.text { min-width: 8rem; }
+  .chart { grid-template-columns: 45% 1fr auto; gap: .3rem .8rem; } .chart svg { height: .7rem; }
+  tr, .chart > * { break-inside: avoid; } h2, h2 ~ p { break-after: avoid; } thead { display: table-header-group; }
+  svg, .key { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
+@page { margin: 1.4cm; }
 """
 
 _SCRIPT = """
@@ -167,12 +178,12 @@ def _projects(listing: Listing) -> Iterator[str]:
     yield f"<h2>{html_text(listing.title)}</h2><p>{html_text(listing.says)}</p>"
     if listing.rows:
         titles = ["#", *(column.title for column in listing.columns)]
-        yield '<div class="wide"><table>'
+        yield "<table>"
         yield f"<thead><tr>{''.join(f'<th scope=col>{html_text(title)}</th>' for title in titles)}</tr></thead><tbody>"
         for number, row in enumerate(listing.rows, 1):
             cells = [_NUMBER, *listing.columns], [Cell(f"{number:,}", number), *row]
             yield f"<tr>{''.join(map(_cell, *cells))}</tr>"
-        yield "</tbody></table></div>"
+        yield "</tbody></table>"
     if listing.more:
         yield f"<p>{listing.more:,} more are not listed.</p>"
 
@@ -181,7 +192,7 @@ _NUMBER = Column("#", "number")
 
 
 def _cell(column: Column, cell: str | Cell) -> str:
-    kind = f' class="{column.kind}"' if column.kind != "word" else ""
+    kind = f' data-title="{escape(column.title)}"' + (f' class="{column.kind}"' if column.kind != "word" else "")
     if isinstance(cell, str):
         return f"<td{kind}>{html_text(cell)}</td>"
     key = "" if cell.number is None else f"{cell.number:f}"
