@@ -201,6 +201,18 @@ COSTS = {
 PAID = trivium.profile.make_profile({"requests_per_day": 20_000, "prompt_tokens": 2000, "costs": COSTS})
 
 
+def test_payback_is_said_only_where_a_project_has_costs() -> None:
+    plain = ("Desk", Profile(requests_per_day=10.0))
+    said = made([plain])[1]
+    assert "Payback of fine-tuning" not in html(said)
+    assert "Payback of fine-tuning" not in markdown(said)
+    assert said.listing.says == "Those with the most requests a day come first."
+    assert {len(row) for row in said.listing.rows} == {len(said.listing.columns)}
+    paid = made([plain, ("Labels", PAID)])[1]
+    assert [cell.text for cell in column(paid, "Payback of fine-tuning")] == ["3.74 months", ""]
+    assert "pays back soonest" in paid.listing.says
+
+
 @pytest.mark.tool("chromium")
 @pytest.mark.parametrize(
     ("media", "width"),

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from trivium.portfolio.impact import ImpactScorer, counted
 from trivium.portfolio.ranking import Project, Ranking
 from trivium.portfolio.report import (
-    RANKED,
     REQUESTS,
     Bar,
     Cell,
@@ -17,6 +16,7 @@ from trivium.portfolio.report import (
     Listing,
     Report,
     name_of,
+    order_of,
     reason_of,
     rejected_of,
     requests_of,
@@ -43,8 +43,10 @@ def impact_report_of(scorer: ImpactScorer, summary: Summary, ranking: Ranking) -
         f"{changed:,} of {summary.projects:,} projects get another strategy{rejected_of(summary)}",
         f"policy {older.policy} {older.version} before, {newer.policy} {newer.version} after",
     )
-    rows = tuple(_row(scorer, project) for project in ranking.first())
-    says = RANKED if rows else "No project gets another strategy."
+    projects = ranking.first()
+    rows = tuple(_row(scorer, project) for project in projects)
+    has_costs = any(project.profile.costs is not None for project in projects)
+    says = order_of(has_costs=has_costs) if rows else "No project gets another strategy."
     listing = Listing("Projects that change", says, _columns(scorer), rows, ranking.seen - len(rows))
     charts = tuple(_charts(scorer, summary)) if changed else ()
     return Report("What changes", facts, charts, listing)

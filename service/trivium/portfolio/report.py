@@ -94,10 +94,8 @@ def report_of(advisor: Advisor, summary: Summary, ranking: Ranking) -> Report:
         f"{summary.settled:,} settled, {open_ones}",
         f"policy {document.policy} {document.version}",
     ]
-    rows = tuple(_row(advisor, project) for project in ranking.first())
-    listing = Listing("Projects", RANKED, _COLUMNS, rows, ranking.seen - len(rows))
     charts = tuple(chart for chart in _charts(advisor, summary) if chart.bars)
-    return Report("Portfolio report", tuple(facts), charts, listing)
+    return Report("Portfolio report", tuple(facts), charts, _listing(advisor, ranking))
 
 
 def rejected_of(summary: Summary) -> str:
@@ -134,21 +132,43 @@ def _asking(questions: Sequence[Asked]) -> tuple[Bar, ...]:
     return tuple(Bar(one.question, one.projects, one.settles, one.input) for one in questions[:MOST_BARS])
 
 
-RANKED = "Those whose fine-tuning pays back soonest come first, then those with the most requests a day."
 REQUESTS = Column("Requests a day", "number")
+_PAYBACK = Column("Payback of fine-tuning", "number")
 _COLUMNS = (
     Column("Project", "name"),
     Column("Strategy"),
     Column("Status"),
     REQUESTS,
-    Column("Payback of fine-tuning", "number"),
+    _PAYBACK,
     Column("Reason", "text"),
     Column("Next step", "text"),
 )
 
 
-def _row(advisor: Advisor, project: Project) -> tuple[str | Cell, ...]:
-    made = advisor.recommend(project.profile)
+def _listing(advisor: Advisor, ranking: Ranking) -> Listing:
+    """List the first projects; without the payback where none of them has costs."""
+    projects = ranking.first()
+    made = [advisor.recommend(project.profile) for project in projects]
+    has_costs = any(one.economics is not None for one in made)
+    columns = [at for at, column in enumerate(_COLUMNS) if has_costs or column is not _PAYBACK]
+    rows = [_row(advisor, project, one) for project, one in zip(projects, made, strict=True)]
+    return Listing(
+        "Projects",
+        order_of(has_costs=has_costs),
+        tuple([_COLUMNS[at] for at in columns]),
+        tuple([tuple([row[at] for at in columns]) for row in rows]),
+        ranking.seen - len(rows),
+    )
+
+
+def order_of(*, has_costs: bool) -> str:
+    """Say in which order projects are listed."""
+    if has_costs:
+        return "Those whose fine-tuning pays back soonest come first, then those with the most requests a day."
+    return "Those with the most requests a day come first."
+
+
+def _row(advisor: Advisor, project: Project, made: Recommendation) -> tuple[str | Cell, ...]:
     return (
         name_of(project),
         advisor.policy.document.strategies[made.strategy],
