@@ -213,6 +213,20 @@ def test_payback_is_said_only_where_a_project_has_costs() -> None:
     assert "pays back soonest" in paid.listing.says
 
 
+def test_numbers_agree_with_what_they_count() -> None:
+    one = made([("Desk", Profile())])[1]
+    assert one.facts[:2] == (
+        "1 project",
+        "0 settled, 1 provisional (100%): an answer to an open question can still change it",
+    )
+    assert 'aria-label="1 project, 0 of them: settled"' in html(one)
+    assert column(one, "Reason")[0].endswith("; 1 more reason")
+    summary, two = made([("Desk", Profile()), ("Labels", PAID), ("Mail", Profile())])
+    assert two.facts[0] == "3 projects"
+    summary.settled_by["rag"] = 3
+    assert report.status_of(summary) == "3 settled, none provisional"
+
+
 @pytest.mark.tool("chromium")
 @pytest.mark.parametrize(
     ("media", "width"),

@@ -235,6 +235,9 @@ def test_on_a_terminal_the_summary_is_tables(tmp_path: Path) -> None:
     assert code == 0
     for part in ("40 projects", "what keeps projects from fine-tuning", "question to answer first", "can settle"):
         assert part in said
+    shares = [int(share) for share in re.findall(r"(\d+)%", said.partition("strategy")[2].partition("settled,")[0])]
+    assert len(shares) == 4
+    assert 98 <= sum(shares) <= 102  # each is rounded
 
 
 ROWS = 8 * CHECKPOINT_ROWS

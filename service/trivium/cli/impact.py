@@ -15,6 +15,7 @@ from trivium.errors import TriviumError
 from trivium.portfolio.impact import ImpactScorer, counted
 from trivium.portfolio.impact_report import impact_report_of
 from trivium.portfolio.job import Job, State
+from trivium.portfolio.report import number_of
 
 
 @click.command
@@ -65,7 +66,12 @@ def _show(out: Console, state: State, scorer: ImpactScorer, before: Advisor) -> 
     projects, rejected = state.summary.projects, state.summary.rejected
     left_out = f", {rejected:,} rejected" if rejected else ""
     changed = scorer.changes.total()
-    out.print(Text(f"{changed:,} of {projects:,} projects change{left_out}", "bold"))
+    out.print(
+        Text(
+            f"{changed:,} of {number_of(projects, 'project')} {'changes' if changed == 1 else 'change'}{left_out}",
+            "bold",
+        )
+    )
     if changed:
         shown = table(f"by {before.policy.version}", f"by {scorer.advisor.policy.version}", "projects", "rule")
         for one in counted(scorer.changes):

@@ -25,7 +25,7 @@ from trivium.policy import Policy
 from trivium.portfolio.files import COLUMNAR, READERS, RESUMABLE, WRITERS, FileError, write_text
 from trivium.portfolio.job import Job, Outputs, Source, State, source_of, understood
 from trivium.portfolio.paths import format_of, found_files, sniffed
-from trivium.portfolio.report import Report, report_of
+from trivium.portfolio.report import Report, number_of, report_of, status_of
 from trivium.portfolio.report_formats import html, markdown
 from trivium.portfolio.rows import DEFAULT_COLUMNS, RowScorer
 from trivium.portfolio.summary import Summary
@@ -100,7 +100,7 @@ def score(
 
 def _fail_on(fail_on: str | None, rejected: int) -> None:
     if fail_on is not None and rejected:
-        raise Failure(f"{rejected:,} rows are rejected", FOUND_PROBLEMS)
+        raise Failure(f"{number_of(rejected, 'row')} {'is' if rejected == 1 else 'are'} rejected", FOUND_PROBLEMS)
 
 
 def _output_directory(engine: str, given: Given) -> Path:
@@ -249,12 +249,12 @@ def show_summary(out: Console, summary: Summary, policy: Policy) -> None:
     """Print a summary as tables."""
     projects = summary.projects
     rejected = f", {summary.rejected:,} rejected" if summary.rejected else ""
-    out.print(Text(f"{projects:,} projects{rejected}", "bold"))
+    out.print(Text(f"{number_of(projects, 'project')}{rejected}", "bold"))
     shown = table("strategy", "projects", "")
     for name, count in summary.strategies.items():
         shown.add_row(policy.document.strategies[name], f"{count:,}", _share(count, projects))
-    shown.add_row("provisional", f"{projects - summary.settled:,}", _share(projects - summary.settled, projects))
     out.print(shown)
+    out.print(Text(f"{status_of(summary)}\n"))
     for lever, spec in policy.document.levers.items():
         if blocks := [block for block in summary.most_blocking() if block.lever == lever][:MOST_LISTED]:
             shown = table(f"what keeps projects from {spec.label.lower()}", "projects", "code")

@@ -16,6 +16,7 @@ from trivium.portfolio.report import (
     Listing,
     Report,
     name_of,
+    number_of,
     order_of,
     reason_of,
     rejected_of,
@@ -39,8 +40,9 @@ def impact_report_of(scorer: ImpactScorer, summary: Summary, ranking: Ranking) -
     """
     older, newer = scorer.before.policy.document, scorer.advisor.policy.document
     changed = scorer.changes.total()
+    gets = "gets" if changed == 1 else "get"
     facts = (
-        f"{changed:,} of {summary.projects:,} projects get another strategy{rejected_of(summary)}",
+        f"{changed:,} of {number_of(summary.projects, 'project')} {gets} another strategy{rejected_of(summary)}",
         f"policy {older.policy} {older.version} before, {newer.policy} {newer.version} after",
     )
     projects = ranking.first()

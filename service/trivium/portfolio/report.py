@@ -87,15 +87,30 @@ class Report(NamedTuple):
 def report_of(advisor: Advisor, summary: Summary, ranking: Ranking) -> Report:
     """Return what to say of a portfolio."""
     document = advisor.policy.document
-    projects = summary.projects
-    open_ones = f"{projects - summary.settled:,} provisional: an answer to an open question can still change them"
     facts = [
-        f"{projects:,} projects{rejected_of(summary)}",
-        f"{summary.settled:,} settled, {open_ones}",
+        f"{number_of(summary.projects, 'project')}{rejected_of(summary)}",
+        status_of(summary),
         f"policy {document.policy} {document.version}",
     ]
     charts = tuple(chart for chart in _charts(advisor, summary) if chart.bars)
     return Report("Portfolio report", tuple(facts), charts, _listing(advisor, ranking))
+
+
+def number_of(count: int, name: str) -> str:
+    """Return a number of things, whose name is in the singular."""
+    return f"{count:,} {name}" if count == 1 else f"{count:,} {name}s"
+
+
+def status_of(summary: Summary) -> str:
+    """Return how many projects are settled and how many are not."""
+    left = summary.projects - summary.settled
+    if not left:
+        return f"{summary.settled:,} settled, none provisional"
+    share = f"{left / summary.projects:.0%}"
+    return (
+        f"{summary.settled:,} settled, {left:,} provisional ({share}): an answer to an open question can still change"
+        f" {'it' if left == 1 else 'them'}"
+    )
 
 
 def rejected_of(summary: Summary) -> str:
@@ -195,7 +210,7 @@ def reason_of(made: Recommendation) -> str:
     """Return what a recommendation rests on, the first of it in words."""
     reasons = joined([premise.says for premise in made.because[:MOST_REASONS]])
     more = len(made.because) - MOST_REASONS
-    return f"{reasons[:1].upper()}{reasons[1:]}" + (f"; {more} more" if more > 0 else "")
+    return f"{reasons[:1].upper()}{reasons[1:]}" + (f"; {number_of(more, 'more reason')}" if more > 0 else "")
 
 
 def step_of(made: Recommendation) -> str:

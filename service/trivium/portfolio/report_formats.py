@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from trivium.pages import html_text, markdown_text
-from trivium.portfolio.report import Cell, Chart, Column, Listing, Report
+from trivium.portfolio.report import Cell, Chart, Column, Listing, Report, number_of
 
 
 MOST_MARKDOWN = 100
@@ -42,7 +42,11 @@ def _listed(listing: Listing) -> Iterator[str]:
         rows = [[str(number), *map(_text, row)] for number, row in enumerate(listing.rows[:MOST_MARKDOWN], 1)]
         yield from _table(["#", *(column.title for column in listing.columns)], rows)
     if more := listing.more + max(len(listing.rows) - MOST_MARKDOWN, 0):
-        yield from ("", f"{more:,} more are not listed.")
+        yield from ("", _left_out(more))
+
+
+def _left_out(count: int) -> str:
+    return f"{number_of(count, 'more project')} {'is' if count == 1 else 'are'} not listed."
 
 
 def _text(cell: str | Cell) -> str:
@@ -164,7 +168,7 @@ def _chart(chart: Chart) -> Iterator[str]:
     for bar in chart.bars:
         note = f"<small>{html_text(bar.note)}</small>" if bar.note else ""
         dark, whole = (100 * count / most for count in (bar.darker, bar.projects))
-        told = f"{bar.projects:,} projects" + (f", {bar.darker:,} of them: {chart.dark}" if chart.dark else "")
+        told = number_of(bar.projects, "project") + (f", {bar.darker:,} of them: {chart.dark}" if chart.dark else "")
         yield (
             f'<div class="label">{html_text(bar.label)}{note}</div>'
             f'<svg role="img" aria-label="{escape(told)}" viewBox="0 0 100 10" preserveAspectRatio="none">'
@@ -185,7 +189,7 @@ def _projects(listing: Listing) -> Iterator[str]:
             yield f"<tr>{''.join(map(_cell, *cells))}</tr>"
         yield "</tbody></table>"
     if listing.more:
-        yield f"<p>{listing.more:,} more are not listed.</p>"
+        yield f"<p>{_left_out(listing.more)}</p>"
 
 
 _NUMBER = Column("#", "number")
