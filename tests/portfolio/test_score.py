@@ -240,6 +240,28 @@ def test_on_a_terminal_the_summary_is_tables(tmp_path: Path) -> None:
     assert 98 <= sum(shares) <= 102  # each is rounded
 
 
+def test_summary_and_report_say_what_was_read_and_where_rejects_are(invoke: Invoke, tmp_path: Path) -> None:
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("Project,Requests per day,Own\x1b[31mer,Goal\na,5,Ann,cost\nb,few,Bob,cost\n", "utf-8")
+    paths = [tmp_path / "report.html", tmp_path / "report.md"]
+    options = ("--map", "Goal=primary_goal", "--report", str(paths[0]), "--markdown", str(paths[1]))
+    done = invoke("score", str(source), "-o", str(out), *options)
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["columns"] == [
+        {"column": "Project", "field": None},
+        {"column": "Requests per day", "field": "requests_per_day"},
+        {"column": "Own\x1b[31mer", "field": None},
+        {"column": "Goal", "field": "primary_goal"},
+    ]
+    for path in paths:
+        text = path.read_text("utf-8").replace("\\", "")
+        assert "read 2 of 4 columns: Requests per day, Goal; not read: Project, Own\ufffd[31mer" in text
+        assert f"1 project; 1 row was rejected: what is wrong with it is in {tmp_path / 'out.rejects.csv'}" in text
+    code, said = on_terminal("score", str(source), "--map", "Goal=primary_goal")
+    assert code == 0
+    assert "Read 2 of 4 columns: Requests per day, Goal; not read: Project, Own" in " ".join(said.split())
+
+
 ROWS = 8 * CHECKPOINT_ROWS
 
 

@@ -73,7 +73,8 @@ def score(
     if given.rejects is not None:
         join_rejects(tasks, Path(given.rejects))
     if wants_report:
-        write_reports(given, report_of(Advisor(policy), result.summary, ranking_of(tasks)))
+        rejects = given.rejects or f"the files *.rejects.csv in {directory}"
+        write_reports(given, report_of(Advisor(policy), result.summary, ranking_of(tasks), rejects))
     return result.summary.rejected
 
 

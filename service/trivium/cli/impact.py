@@ -37,7 +37,7 @@ def impact(given: Given, older: str, newer: str | None, as_json: bool) -> None:
             with show_progress(sum(source.size for source in sources)) as progress:
                 state = job.run(outputs, progress=progress)
             if given.report or given.markdown:
-                write_reports(given, impact_report_of(scorer, state.summary, state.ranking))
+                write_reports(given, impact_report_of(scorer, state.summary, state.ranking, outputs.rejects))
     except TriviumError as error:
         raise Failure(f"Error: {error}", INVALID_INPUT) from None
     except KeyboardInterrupt:

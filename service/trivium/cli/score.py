@@ -22,10 +22,11 @@ from trivium.cli.recommend import policy_option
 from trivium.cli.tables import table
 from trivium.errors import TriviumError
 from trivium.policy import Policy
+from trivium.policy.language.texts import capitalized
 from trivium.portfolio.files import COLUMNAR, READERS, RESUMABLE, WRITERS, FileError, write_text
 from trivium.portfolio.job import Job, Outputs, Source, State, source_of, understood
 from trivium.portfolio.paths import format_of, found_files, sniffed
-from trivium.portfolio.report import Report, number_of, report_of, status_of
+from trivium.portfolio.report import Report, columns_of, number_of, report_of, status_of
 from trivium.portfolio.report_formats import html, markdown
 from trivium.portfolio.rows import DEFAULT_COLUMNS, RowScorer
 from trivium.portfolio.summary import Summary
@@ -88,7 +89,7 @@ def score(
                 else:
                     state = job.run(outputs, resume=resume, progress=progress)
             if wants_report:
-                write_reports(given, report_of(advisor, state.summary, state.ranking))
+                write_reports(given, report_of(advisor, state.summary, state.ranking, outputs.rejects))
     except TriviumError as error:
         raise Failure(f"Error: {error}", INVALID_INPUT) from None
     except KeyboardInterrupt:
@@ -250,6 +251,8 @@ def show_summary(out: Console, summary: Summary, policy: Policy) -> None:
     projects = summary.projects
     rejected = f", {summary.rejected:,} rejected" if summary.rejected else ""
     out.print(Text(f"{number_of(projects, 'project')}{rejected}", "bold"))
+    for line in columns_of(summary):
+        out.print(Text(capitalized(line)))
     shown = table("strategy", "projects", "")
     for name, count in summary.strategies.items():
         shown.add_row(policy.document.strategies[name], f"{count:,}", _share(count, projects))

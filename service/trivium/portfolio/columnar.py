@@ -23,7 +23,6 @@ from trivium.portfolio.job import REJECTS, SHOWN_REJECTS, Job, Outputs, Progress
 from trivium.portfolio.parts import Part
 from trivium.portfolio.profiles import Profiles
 from trivium.portfolio.rows import RowScorer
-from trivium.portfolio.summary import Summary
 from trivium.portfolio.tally import Tally
 
 
@@ -138,7 +137,7 @@ class _Output:
     def __init__(self, job: Job, outputs: Outputs, scorer: Scorer, schema: Any, *, ranked: bool) -> None:
         self._scorer, self._schema = scorer, schema
         self._tally = Tally(scorer.advisor, scorer.kernel)
-        self._state = State("", Summary.of(scorer.advisor.policy.strategies))
+        self._state = State("", job.empty_summary())
         self._candidates = Candidates(job, scorer, self._state.ranking) if ranked else None
         self._stored = reduce(lambda known, field: known.append(field), scorer.fields(job.reading.prefix), schema)
         self._writer: BatchWriter | None = None
@@ -172,7 +171,7 @@ class _Output:
 
     def publish(self, footer: Callable[[State], Mapping[str, str]] | None = None) -> State:
         """Give the files their names, and return what was counted."""
-        self._state.summary = self._tally.summary()
+        self._state.summary.merge(self._tally.summary())
         if self._writer is not None:
             self._writer.close(footer(self._state) if footer else None)
         self._rejected.publish(keep=self._state.summary.rejected > 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from trivium.portfolio.impact import ImpactScorer, counted
 from trivium.portfolio.ranking import Project, Ranking
@@ -15,6 +16,7 @@ from trivium.portfolio.report import (
     Column,
     Listing,
     Report,
+    columns_of,
     name_of,
     number_of,
     order_of,
@@ -30,19 +32,24 @@ MOST_CHANGES = 24
 """Most changes of the chart: with four strategies there are twelve, each by a few rules."""
 
 
-def impact_report_of(scorer: ImpactScorer, summary: Summary, ranking: Ranking) -> Report:
+def impact_report_of(
+    scorer: ImpactScorer, summary: Summary, ranking: Ranking, rejects: str | Path | None = None
+) -> Report:
     """Return what to say of a portfolio by two policies.
 
     Args:
         scorer: has compared all of it.
         summary: what the newer policy says of it.
         ranking: the first of the projects that change.
+        rejects: the file that says what is wrong with rejected rows; None where there is none.
     """
     older, newer = scorer.before.policy.document, scorer.advisor.policy.document
     changed = scorer.changes.total()
     gets = "gets" if changed == 1 else "get"
     facts = (
-        f"{changed:,} of {number_of(summary.projects, 'project')} {gets} another strategy{rejected_of(summary)}",
+        f"{changed:,} of {number_of(summary.projects, 'project')} {gets} another strategy"
+        + rejected_of(summary, rejects),
+        *columns_of(summary),
         f"policy {older.policy} {older.version} before, {newer.policy} {newer.version} after",
     )
     projects = ranking.first()

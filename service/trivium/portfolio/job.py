@@ -212,7 +212,7 @@ class Job:
         if resume:
             outputs.check_resume()
         told = progress or (lambda _rows, _bytes: None)
-        state = State(self._identity(outputs), Summary.of(self.scorer.advisor.policy.strategies))
+        state = State(self._identity(outputs), self.empty_summary())
         try:
             names = [*self.names, *self.added]
             with _Written(outputs, state, names, self._schema, footer, resume=resume) as written:
@@ -229,6 +229,12 @@ class Job:
         except OSError as error:
             raise FileError(f"{error.filename or outputs.path or 'output'}: {error.strerror}") from None
         return written.state
+
+    def empty_summary(self) -> Summary:
+        """Return the summary before the first row."""
+        targets = self.columns.targets
+        columns = {name: targets[name].name if name in targets else None for name in self.names}
+        return Summary.of(self.scorer.advisor.policy.strategies, columns)
 
     def is_columnar(self, outputs: Outputs) -> bool:
         """Say whether all files are of columnar formats, so that `columnar.run` does the same faster."""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from trivium.advisor import Advisor
 from trivium.economics import Economics
 from trivium.pages import joined
+from trivium.portfolio.columns import shown
 from trivium.portfolio.ranking import Project, Ranking
 from trivium.portfolio.summary import Asked, Block, Summary
 from trivium.recommendation import Recommendation
@@ -19,6 +21,9 @@ from trivium.recommendation import Recommendation
 
 MOST_BARS = 8
 """Most entries of a chart."""
+
+MOST_NAMES = 20
+"""Most columns of a list; the others are counted."""
 
 MOST_REASONS = 3
 """Most reasons of a project; the others are counted."""
@@ -84,12 +89,20 @@ class Report(NamedTuple):
     listing: Listing
 
 
-def report_of(advisor: Advisor, summary: Summary, ranking: Ranking) -> Report:
-    """Return what to say of a portfolio."""
+def report_of(advisor: Advisor, summary: Summary, ranking: Ranking, rejects: str | Path | None = None) -> Report:
+    """Return what to say of a portfolio.
+
+    Args:
+        advisor: the policy.
+        summary: the counts.
+        ranking: the first projects.
+        rejects: the file that says what is wrong with rejected rows; None where there is none.
+    """
     document = advisor.policy.document
     facts = [
-        f"{number_of(summary.projects, 'project')}{rejected_of(summary)}",
+        f"{number_of(summary.projects, 'project')}{rejected_of(summary, rejects)}",
         status_of(summary),
+        *columns_of(summary),
         f"policy {document.policy} {document.version}",
     ]
     charts = tuple(chart for chart in _charts(advisor, summary) if chart.bars)
@@ -113,10 +126,37 @@ def status_of(summary: Summary) -> str:
     )
 
 
-def rejected_of(summary: Summary) -> str:
-    """Return how many rows were rejected, as the end of a sentence; nothing where all were scored."""
+def rejected_of(summary: Summary, rejects: str | Path | None = None) -> str:
+    """Return how many rows were rejected, and where that is explained, as the end of a sentence.
+
+    Nothing where all were scored.
+    """
     count = summary.rejected
-    return f"; {count:,} {'row was' if count == 1 else 'rows were'} rejected" if count else ""
+    if not count:
+        return ""
+    where = f": what is wrong with {'it' if count == 1 else 'them'} is in {rejects}" if rejects else ""
+    return f"; {number_of(count, 'row')} {'was' if count == 1 else 'were'} rejected{where}"
+
+
+def columns_of(summary: Summary) -> Iterator[str]:
+    """Yield which columns were read as fields, and which were not."""
+    names = list(summary.columns)
+    read = [name for name in names if summary.columns[name] is not None]
+    others = [name for name in names if summary.columns[name] is None]
+    if names:
+        left = f"; not read: {_named(others)}" if others else ""
+        yield f"read {len(read):,} of {number_of(len(names), 'column')}: {_named(read)}{left}"
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+
+
+def _named(names: Sequence[str]) -> str:
+    """List names on one line, the first ones where there are many."""
+    listed = ["".join(map(_printable, shown(name))) for name in names[:MOST_NAMES]]
+    more = len(names) - MOST_NAMES
+    return ", ".join(listed) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _charts(advisor: Advisor, summary: Summary) -> Iterator[Chart]:

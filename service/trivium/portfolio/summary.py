@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -98,6 +98,7 @@ class Summary(msgspec.Struct):
         settled_by: of these, projects whose strategy no open question can change.
         blocks: what is in the way, by rationale code.
         questions: the first open questions, by input.
+        columns: the columns of the inputs, each with the field that it gives; None where it gives none.
     """
 
     strategies: dict[str, int]
@@ -106,12 +107,13 @@ class Summary(msgspec.Struct):
     rejected: int = 0
     blocks: dict[str, Block] = {}
     questions: dict[str, Asked] = {}
+    columns: dict[str, str | None] = {}
 
     @classmethod
-    def of(cls, strategies: Iterable[str]) -> Self:
-        """Return the summary of nothing yet, by the strategies of a policy."""
+    def of(cls, strategies: Iterable[str], columns: Mapping[str, str | None] | None = None) -> Self:
+        """Return the summary of nothing yet, by the strategies of a policy and the columns of the inputs."""
         names = list(strategies)
-        return cls(dict.fromkeys(names, 0), dict.fromkeys(names, 0))
+        return cls(dict.fromkeys(names, 0), dict.fromkeys(names, 0), columns=dict(columns or {}))
 
     @property
     def settled(self) -> int:
@@ -152,6 +154,10 @@ class Summary(msgspec.Struct):
             own = self.questions.setdefault(name, Asked(asked.input, asked.question))
             own.projects += asked.projects
             own.settles += asked.settles
+        if not self.columns:
+            self.columns = dict(other.columns)
+        elif other.columns and list(other.columns) != list(self.columns):  # the order does not depend on that of parts
+            self.columns = dict(sorted((self.columns | other.columns).items()))
 
     def most_blocking(self) -> list[Block]:
         """Return what is in the way, most projects first."""
@@ -174,4 +180,5 @@ class Summary(msgspec.Struct):
                 for block in self.most_blocking()
             ],
             "questions": self.most_asked(),
+            "columns": [{"column": name, "field": field} for name, field in self.columns.items()],
         }
