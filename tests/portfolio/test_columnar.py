@@ -299,7 +299,7 @@ def test_options_hold_for_columns_too(invoke: Invoke, tmp_path: Path) -> None:
     shown = json.loads(invoke("score", source, *options, "--dry-run").stdout)
     assert [one["field"] for one in shown["columns"]] == ["labeled_examples", "primary_goal", None]
     done = invoke("score", source, "-o", out, *options, "--columns", "strategy,error", "--fail-on", "rejected")
-    assert (done.exit_code, "1 rows are rejected" in done.stderr) == (1, True)
+    assert (done.exit_code, "1 row is rejected" in done.stderr) == (1, True)
     first, second = rows_of(Path(out))
     assert (first["Labels"], first["strategy"], first["new error"]) == ("1.000", "a", None)
     assert (second["new strategy"], second["new error"][:20]) == (None, "Goal: unknown value;")

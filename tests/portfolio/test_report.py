@@ -215,14 +215,14 @@ def test_payback_is_said_only_where_a_project_has_costs() -> None:
 
 
 def test_columns_of_parts_come_in_an_order_of_their_own() -> None:
-    parts = [{"b": None, "id": "id"}, {"b": None, "id": "id"}, {"a": None}]
+    parts: list[dict[str, str | None]] = [{"b": None, "id": "id"}, {"b": None, "id": "id"}, {"a": None}]
     for order in itertools.permutations(parts):
         whole = Summary.of(ADVISOR.policy.strategies)
         for columns in order:
             whole.merge(Summary.of(ADVISOR.policy.strategies, columns))
         assert list(whole.columns.items()) == [("a", None), ("b", None), ("id", "id")]
     many = Summary.of([], {f"c{number}": None for number in range(30)} | {"id": "id"})
-    assert list(report.columns_of(many))[0].endswith("c18, c19 and 10 more")
+    assert next(report.columns_of(many)).endswith("c18, c19 and 10 more")
 
 
 def test_numbers_agree_with_what_they_count() -> None:

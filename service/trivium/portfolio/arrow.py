@@ -21,7 +21,7 @@ from trivium.portfolio.nearest import Nearest, NearestChanges
 from trivium.portfolio.profiles import ProfileReader, Profiles, profile_columns
 from trivium.portfolio.questions import FirstQuestion
 from trivium.portfolio.reasons import Explained, Rationale, listed, sufficient_reasons, unknown_inputs
-from trivium.portfolio.rows import DEFAULT_COLUMNS
+from trivium.portfolio.rows import DEFAULT_COLUMNS, warnings_of
 from trivium.portfolio.sorting import Ragged
 from trivium.profile import Profile
 from trivium.recommendation import Recommendation
@@ -223,10 +223,10 @@ class Answers:
         return found
 
     @cached_property
-    def told(self) -> list[tuple[str | None, str | None]]:
-        """The summary and the first step of every row."""
+    def told(self) -> list[_Told]:
+        """What is said of every row as a whole."""
         recommend = self.engine.advisor.recommend
-        return [(None, None) if profile is None else _told(recommend(profile)) for profile in self.profiles]
+        return [_Told() if profile is None else _told(recommend(profile)) for profile in self.profiles]
 
     @cached_property
     def economics(self) -> Priced:
@@ -326,8 +326,9 @@ def _offered(engine: _Engine) -> dict[str, _Output]:
         "nearest_path": _flips(lambda nearest: nearest.path),
         "nearest_risk": _flips(lambda nearest: nearest.risk),
         "decision_id": _each(pa.string(), _decision_ids),
-        "summary": _each(pa.string(), lambda answers: (summary for summary, _ in answers.told)),
-        "next_step": _each(pa.string(), lambda answers: (step for _, step in answers.told)),
+        "summary": _each(pa.string(), lambda answers: (told.summary for told in answers.told)),
+        "next_step": _each(pa.string(), lambda answers: (told.step for told in answers.told)),
+        "warnings": _each(pa.string(), lambda answers: (told.warnings for told in answers.told)),
         "payback": _money(pa.string(), lambda one: one.payback),
         **{name: _money(pa.float64(), _figure(name)) for name in FIGURES},
     }
@@ -378,8 +379,16 @@ def _decision_ids(answers: Answers) -> Iterable[str | None]:
     return (None if profile is None else identify(profile) for profile in answers.profiles)
 
 
-def _told(made: Recommendation) -> tuple[str, str | None]:
-    return made.summary, made.steps[0].action if made.steps else None
+class _Told(NamedTuple):
+    """The summary, the first step and the warnings of a row; None where it holds no profile."""
+
+    summary: str | None = None
+    step: str | None = None
+    warnings: str | None = None
+
+
+def _told(made: Recommendation) -> _Told:
+    return _Told(made.summary, made.steps[0].action if made.steps else None, warnings_of(made))
 
 
 def _errors(answers: Answers) -> Any:

@@ -18,6 +18,7 @@ from trivium.errors import TriviumError
 from trivium.explanation import Explanation, Facts
 from trivium.pages import joined
 from trivium.policy.errors import nearest_name
+from trivium.policy.language.texts import capitalized
 from trivium.profile import Profile
 from trivium.recommendation import Flip, Question, Recommendation
 
@@ -200,6 +201,14 @@ def _nearest(flips: Sequence[Flip]) -> Nearest | None:
     return Nearest(flips[0].strategy, [change.input for change in changes], says)
 
 
+def warnings_of(made: Recommendation) -> str | None:
+    """Return the warnings of a recommendation, and why no payback is known although there are costs."""
+    said = [warning.message for warning in made.warnings]
+    if made.economics is not None and made.economics.payback is None:
+        said.append(f"{capitalized(made.economics.says)}.")
+    return " ".join(said) or None
+
+
 _OF_CELL: Mapping[str, Callable[[_Cell], Any]] = {
     "strategy": lambda cell: cell.explained.strategy,
     "status": lambda cell: cell.explained.status,
@@ -230,6 +239,7 @@ _OF_MONEY: Mapping[str, Callable[[Economics], Any]] = {
 _OF_PROFILE: Mapping[str, Callable[[Advisor, Profile], Any]] = {
     "summary": lambda advisor, profile: advisor.recommend(profile).summary,
     "next_step": lambda advisor, profile: next((one.action for one in advisor.recommend(profile).steps), None),
+    "warnings": lambda advisor, profile: warnings_of(advisor.recommend(profile)),
     "decision_id": Advisor.identify,
 }
 
