@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache, reduce
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -206,7 +207,7 @@ def _told(batch: Any, faults: Mapping[str, Column]) -> dict[int, str]:
     rows = np.flatnonzero(reduce(np.logical_or, faults.values()))
     columns = {
         name: at
-        for name, at in profile_columns(batch.schema).items()
+        for name, at in sorted(profile_columns(batch.schema).items(), key=itemgetter(1))
         if name in faults or (name.startswith(PREFIX) and "costs" in faults)
     }
     wrong = {name: faults[name][rows] for name in faults}
