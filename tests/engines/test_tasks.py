@@ -19,7 +19,7 @@ from engines import inputs
 from trivium import catalog
 from trivium.portfolio import columnar
 from trivium.portfolio.engines.attempt import attempt, attempt_path, attempt_target
-from trivium.portfolio.engines.gather import check_rejects, join_rejects, ranking_of
+from trivium.portfolio.engines.gather import check_apart, join_rejects, ranking_of
 from trivium.portfolio.engines.plan import TOTALS, Outcome, RunSpec, Task, find_inputs, finished, make_tasks
 from trivium.portfolio.engines.run import Result, score_tasks
 from trivium.portfolio.engines.spec import ScorerSpec, WorkerError, load_scorer, scored_batches
@@ -218,8 +218,8 @@ def test_a_file_of_rejects_is_there_only_where_a_row_is_rejected(tmp_path: Path,
 @pytest.mark.parametrize("name", ["in/0.parquet", "out/0.parquet", "out/0.rejects.csv"])
 def test_rejects_do_not_replace_what_is_read_or_written(source: Path, output: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(FileError, match="it is an input, or the output of one"):
-        check_rejects(tasks_of(source, output), tmp_path / name)
-    check_rejects(tasks_of(source, output), output / "rejects.csv")
+        check_apart(tasks_of(source, output), tmp_path / name)
+    check_apart(tasks_of(source, output), output / "rejects.csv")
 
 
 def test_a_report_needs_the_first_projects_of_each_output(source: Path, output: Path) -> None:

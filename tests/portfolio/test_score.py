@@ -180,7 +180,7 @@ def test_what_cannot_be_read_is_refused_and_leaves_nothing(
     ("options", "says"),
     [
         (("-o", "in.csv"), "it is an input too"),
-        (("-o", "nowhere/out.csv"), "No such file"),
+        (("-o", "nowhere/out.csv"), "-o nowhere/out.csv: there is no directory nowhere"),
         (("-o", "out.txt"), "the extension says no format"),
         (("-o", "out.csv", "--write", "csv"), "--write is for standard output"),
         (("--read", "csv"), "--read is for standard input"),
@@ -325,4 +325,4 @@ def test_a_report_is_written_beside_the_rows(invoke: Invoke, tmp_path: Path) -> 
         assert "40 projects" in text
         assert [row for row in PORTFOLIO if f"Desk {row['id']}" not in text] == []
     refused = invoke("score", str(tmp_path / "in.csv"), "--report", str(tmp_path / "none" / "report.html"))
-    assert (refused.exit_code, "No such file" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "there is no directory" in refused.stderr) == (2, True)

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from trivium.advisor import Advisor
 from trivium.cli.common import FOUND_PROBLEMS, INVALID_INPUT, Failure, console, find_served, json_option, print_json
+from trivium.cli.destinations import Destinations
 from trivium.cli.portfolios import Given, portfolio_options
 from trivium.cli.score import make_outputs, open_sources, show_progress, write_reports
 from trivium.cli.tables import table
@@ -31,7 +32,7 @@ def impact(given: Given, older: str, newer: str | None, as_json: bool) -> None:
     before, after = Advisor(find_served(older)), Advisor(find_served(newer))
     scorer = ImpactScorer(before, after)
     try:
-        with open_sources(given) as sources:
+        with open_sources(given, Destinations(given, scorer.columns)) as sources:
             job = Job(sources, scorer, given.reading)
             outputs = make_outputs(sources, given)
             with show_progress(sum(source.size for source in sources)) as progress:
@@ -44,7 +45,7 @@ def impact(given: Given, older: str, newer: str | None, as_json: bool) -> None:
         raise Failure("Stopped", FOUND_PROBLEMS) from None
     for rejected in state.rejects:
         click.echo(rejected, err=True)
-    if outputs.stream is not None:
+    if given.fills_standard_output:
         _show(Console(stderr=True, highlight=False, markup=False, emoji=False), state, scorer, before)
     elif as_json:
         summary = state.summary

@@ -14,6 +14,10 @@ from trivium.portfolio.files import READERS, WRITERS, FileError
 from trivium.portfolio.job import Reading
 
 
+STANDARD = "-"
+"""Standard input or output in place of a file."""
+
+
 class Given(NamedTuple):
     """The options that all commands over portfolios have.
 
@@ -40,6 +44,18 @@ class Given(NamedTuple):
     markdown: Path | None
     input_format: str | None
     output_format: str | None
+
+    @property
+    def rejects_path(self) -> Path | None:
+        """Where what is wrong with rows goes, if the output is a file."""
+        if self.rejects is not None:
+            return Path(self.rejects)
+        return None if self.output in {None, STANDARD} else Path(str(self.output)).with_suffix(".rejects.csv")
+
+    @property
+    def fills_standard_output(self) -> bool:
+        """Whether standard output has the rows or a report, so that the summary must go elsewhere."""
+        return STANDARD in {self.output, str(self.report), str(self.markdown)}
 
     @property
     def reading(self) -> Reading:
@@ -69,8 +85,8 @@ _OPTIONS = (
     click.option(
         "--rejects", metavar="FILE", help="Where to write what is wrong with rows.  [default: OUT.rejects.csv]"
     ),
-    click.option("--report", type=_FILE, help="Where to write a page of HTML."),
-    click.option("--markdown", type=_FILE, help="Where to write that as Markdown."),
+    click.option("--report", type=_FILE, help="Where to write a page of HTML; - for standard output."),
+    click.option("--markdown", type=_FILE, help="Where to write that as Markdown; - for standard output."),
     click.option("--read", "input_format", type=click.Choice(list(READERS)), help="The format of standard input."),
     click.option("--write", "output_format", type=click.Choice(WRITERS), help="The format of standard output."),
 )

@@ -17,7 +17,8 @@ from rich.text import Text
 
 from trivium.advisor import Advisor
 from trivium.cli.common import FOUND_PROBLEMS, INVALID_INPUT, Failure, console, find_served, json_option, print_json
-from trivium.cli.portfolios import Given, portfolio_options
+from trivium.cli.destinations import Destinations
+from trivium.cli.portfolios import STANDARD, Given, portfolio_options
 from trivium.cli.recommend import policy_option
 from trivium.cli.tables import table
 from trivium.errors import TriviumError
@@ -32,7 +33,6 @@ from trivium.portfolio.rows import DEFAULT_COLUMNS, RowScorer
 from trivium.portfolio.summary import Summary
 
 
-STANDARD = "-"
 MOST_LISTED = 5
 """Entries of each list on a terminal."""
 
@@ -69,10 +69,11 @@ def score(
     try:
         if engine is not None and not dry_run:
             directory = _output_directory(engine, given)
-            rejected = _load_engine(engine).score(engine, given, directory, policy, chosen, as_json=as_json)
+            places = Destinations(given, chosen, is_directory=True)
+            rejected = _load_engine(engine).score(engine, given, directory, places, policy, chosen, as_json=as_json)
             _fail_on(fail_on, rejected)
             return
-        with open_sources(given) as sources:
+        with open_sources(given, Destinations(given, chosen, is_directory=engine is not None)) as sources:
             job = Job(sources, RowScorer(advisor, chosen), given.reading)
             if dry_run:
                 _show_columns(job, as_json=as_json)
@@ -95,7 +96,7 @@ def score(
     except KeyboardInterrupt:
         hint = "; --resume goes on from here" if outputs.path is not None and outputs.kind in RESUMABLE else ""
         raise Failure(f"Stopped{hint}", FOUND_PROBLEMS) from None
-    _sum_up(state, outputs, advisor.policy, as_json=as_json)
+    _sum_up(state, outputs, advisor.policy, aside=given.fills_standard_output, as_json=as_json)
     _fail_on(fail_on, state.summary.rejected)
 
 
@@ -137,12 +138,18 @@ def _load_engine(engine: str) -> ModuleType:
 
 
 @contextmanager
-def open_sources(given: Given) -> Iterator[list[Source]]:
-    """Return the files to read; standard input is copied to a temporary one, because it is read twice."""
+def open_sources(given: Given, places: Destinations) -> Iterator[list[Source]]:
+    """Return the files to read; standard input is copied to a temporary one, because it is read twice.
+
+    Raises:
+        FileError: there is no such file, or it is to be written too.
+    """
     if STANDARD not in given.inputs:
         if given.input_format is not None:
             raise FileError("--read is for standard input; the format of a file is its extension")
-        yield [source_of(path, format_of(path, READERS)) for path in found_files(given.inputs)]
+        found = found_files(given.inputs, places.leaves_out)
+        places.check_inputs(found)
+        yield [source_of(path, format_of(path, READERS)) for path in found]
         return
     if len(given.inputs) > 1:
         raise FileError("standard input can only be scored alone")
@@ -161,26 +168,19 @@ def make_outputs(sources: list[Source], given: Given) -> Outputs:
     """Say what to write where.
 
     Raises:
-        FileError: the format is not known, or an output is an input too.
+        FileError: the format is not known.
     """
-    rejected = Path(given.rejects) if given.rejects is not None else None
     output = given.output
     if output == STANDARD or output is None:
         kind = given.output_format or sources[0].kind
         if output == STANDARD and given.output_format is None and kind in {"xlsx", *COLUMNAR}:
             kind = "csv"
         stream = click.open_file("-", "w", encoding="utf-8") if output == STANDARD else None
-        made = Outputs(None, kind, rejected, stream)
-    else:
-        if given.output_format is not None:
-            raise FileError("--write is for standard output; the format of a file is its extension")
-        path = Path(output)
-        made = Outputs(path, format_of(path, WRITERS), rejected or path.with_suffix(".rejects.csv"))
-    read = {Path(source.name).resolve() for source in sources}
-    for one in (made.path, made.rejects):
-        if one is not None and one.resolve() in read:
-            raise FileError(f"{one}: it is an input too; write to another file")
-    return made
+        return Outputs(None, kind, given.rejects_path, stream)
+    if given.output_format is not None:
+        raise FileError("--write is for standard output; the format of a file is its extension")
+    path = Path(output)
+    return Outputs(path, format_of(path, WRITERS), given.rejects_path)
 
 
 def write_reports(given: Given, made: Report) -> None:
@@ -190,7 +190,13 @@ def write_reports(given: Given, made: Report) -> None:
         FileError: it cannot be written.
     """
     for path, write in ((given.report, html), (given.markdown, markdown)):
-        if path is not None:
+        if path is None:
+            continue
+        if str(path) == STANDARD:
+            with click.open_file(STANDARD, "w", encoding="utf-8") as file:
+                file.write(write(made))
+                file.flush()
+        else:
             write_text(path, write(made))
 
 
@@ -231,11 +237,11 @@ def _show_columns(job: Job, *, as_json: bool) -> None:
     console().print(Text(f"Added: {', '.join(job.added)}"))
 
 
-def _sum_up(state: State, outputs: Outputs, policy: Policy, *, as_json: bool) -> None:
-    """Print the summary: on standard error where the rows themselves go to standard output."""
+def _sum_up(state: State, outputs: Outputs, policy: Policy, *, aside: bool, as_json: bool) -> None:
+    """Print the summary: on standard error where the rows or a report go to standard output."""
     for rejected in state.rejects:
         click.echo(rejected, err=True)
-    if outputs.stream is not None:
+    if aside:
         show_summary(Console(stderr=True, highlight=False, markup=False, emoji=False), state.summary, policy)
     elif as_json:
         files = {"output": outputs.path, "rejects": outputs.rejects if state.summary.rejected else None}

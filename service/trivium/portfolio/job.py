@@ -33,6 +33,8 @@ REJECTS = ("file", "row", "column", "value", "reason")
 MOST_NAME = 200
 """Most characters of the name of a project."""
 
+_REJECTS_START = ",".join(REJECTS).encode() + b"\r\n"
+
 SHOWN_REJECTS = 5
 """Rejected rows that are kept to be shown."""
 
@@ -157,6 +159,15 @@ def source_of(path: Path, kind: str) -> Source:
     return Source(str(path), kind, lambda: path.open("rb"), f"{found.st_size} {found.st_mtime_ns}", found.st_size)
 
 
+def is_rejects(path: Path) -> bool:
+    """Say whether a file is one of rejected rows, as its first line tells."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_REJECTS_START)) == _REJECTS_START
+    except OSError:
+        return False
+
+
 class Job:
     """A portfolio, and how it is understood.
 
@@ -178,7 +189,7 @@ class Job:
         self.sources = sources
         self.scorer = scorer
         self.reading = reading
-        tables = [(source, _names(source)) for source in sources]
+        tables = [(source, names_of(source)) for source in sources]
         self.names = list(dict.fromkeys(name for _, names in tables for name in names))
         self.columns = Columns(self.names, reading.mapping, reading.decimal)
         for source, names in tables:
@@ -319,8 +330,12 @@ def schema_of(source: Source) -> Any:
         return BatchFile(file, source.name, source.kind).schema
 
 
-def _names(source: Source) -> list[str]:
-    """Return the columns of an input; where it has no row of names, they are those of all its rows."""
+def names_of(source: Source) -> list[str]:
+    """Return the columns of an input; where it has no row of names, they are those of all its rows.
+
+    Raises:
+        FileError: it cannot be read.
+    """
     try:
         with source.open() as file:
             table = READERS[source.kind](file, source.name)

@@ -28,8 +28,8 @@ def ranking_of(tasks: Sequence[Task]) -> Ranking:
     return ranking
 
 
-def check_rejects(tasks: Sequence[Task], path: Path) -> None:
-    """Check that the rejected rows of all tasks can be written to a file.
+def check_apart(tasks: Sequence[Task], path: Path) -> None:
+    """Check that a file over all tasks is none of theirs.
 
     Raises:
         FileError: a task reads or writes it.

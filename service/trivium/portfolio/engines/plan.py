@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -105,7 +105,9 @@ class Outcome(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
-def find_inputs(names: Sequence[str], output: Path) -> dict[Path, Path]:
+def find_inputs(
+    names: Sequence[str], output: Path, leaves_out: Callable[[Path], bool] | None = None
+) -> dict[Path, Path]:
     """Return the input files, and where each belongs below the output directory.
 
     The layout below a directory is kept, because its folders may say something, such as `day=2026-11-01`.
@@ -113,6 +115,7 @@ def find_inputs(names: Sequence[str], output: Path) -> dict[Path, Path]:
     Args:
         names: files, patterns or directories.
         output: the output directory.
+        leaves_out: as of `found_files`.
 
     Raises:
         FileError: there is no such file, none in a directory, or the output directory is among the inputs.
@@ -125,7 +128,7 @@ def find_inputs(names: Sequence[str], output: Path) -> dict[Path, Path]:
         is_directory = given.is_dir()
         if is_directory and output.resolve().is_relative_to(given.resolve()):
             raise FileError(f"{output}: it is in {given}, whose files are the inputs; write to another directory")
-        for path in found_files([name]):
+        for path in found_files([name], leaves_out):
             if path.resolve().is_relative_to(output.resolve()):
                 raise FileError(f"{path}: it is in {output}, where the outputs go; write to another directory")
             places[path] = path.relative_to(given) if is_directory else Path(path.name)
