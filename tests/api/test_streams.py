@@ -20,6 +20,7 @@ from api.serving import Inside, Live, problem
 from api.streaming import CSV, LIMIT, LINE, NDJSON, arriving, memory, streaming
 from trivium.api.http.body import BodyStream
 from trivium.errors import InvalidInputError
+from trivium.portfolio.files import unguarded
 from trivium.portfolio.streams import LONGEST_LINE, Case, CsvReader, JsonCases, Lines, NdjsonReader
 from trivium.profile import MOST_ID, Profile
 
@@ -258,7 +259,7 @@ AS_LINES = "".join(json.dumps(one) + "\n" for one in PROFILES).encode()
 AS_TABLE = (
     b"id,Knowledge need,requests_per_day,labeled_examples,primary_goal,citations_required,"
     b"costs.model,costs.output_tokens\r\n"
-    b"a,changing facts,,,,,,\r\n=1+1,,20k,800,,,,\r\nb,,,,cots,,,\r\nc,,,,,yes,gpt-4o,5\r\n,,,,,,,\r\n"
+    b"a,changing facts,,,,,,\r\n=1+1,,20k,800,,,,\r\nb,,,,cots,,,\r\nc,,,,,yes,gpt-4o,5\r\n,?,,,,,,\r\n"
 )
 
 
@@ -339,6 +340,13 @@ def test_a_bad_line_is_an_error_and_the_stream_goes_on(service: Inside) -> None:
     items, summary = items_of(ask(service, b"\n".join(rows), CSV, NDJSON), NDJSON)
     assert [item["status"] for item in items] == ["ok", *["error"] * 4, "ok"]
     assert [item.get("id") for item in items][-2:] == ["e", "f"]
+
+
+def test_rows_of_empty_cells_are_no_cases(service: Inside) -> None:
+    rows = [b"id;note;primary_goal", b"a;;", b";;", b"", b" ; ;", b'"";;', b"b;;", b";;;;"]
+    items, summary = items_of(ask(service, b"\r\n".join(rows), CSV, NDJSON), NDJSON)
+    assert [(item["index"], item["id"]) for item in items] == [(0, "a"), (1, "b")]
+    assert (summary["total"], summary["failed"]) == (2, 0)
 
 
 @given(st.sampled_from([NDJSON, CSV]), st.one_of(st.binary(max_size=300), st.text(max_size=200).map(str.encode)))
@@ -449,5 +457,6 @@ def test_a_row_of_a_table_is_read_whatever_is_in_its_cells(ids: list[str]) -> No
     lines, reader = Lines(1000), CsvReader(1000)
     read = [reader.read(line) for line in [*lines.feed(text.getvalue().encode()), *lines.end()]]
     found = [case for case in read if case is not None]
+    ids = [unguarded(one) for one in ids]
     assert found == [Case(one.strip() or None, Profile(id=one.strip() or None, primary_goal="cost")) for one in ids]
     reader.end()

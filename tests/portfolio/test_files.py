@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from trivium.portfolio.files import (
@@ -18,6 +18,7 @@ from trivium.portfolio.files import (
     Row,
     guarded,
     make_writer,
+    unguarded,
 )
 from trivium.portfolio.paths import found_files, sniffed
 
@@ -44,8 +45,10 @@ def test_tables_of_any_dialect_are_read_cell_for_cell(
     write.writerows([["id", "note"], *rows])
     names, found = read(form[0], text.getvalue().encode(encoding))
     assert names == ["id", "note"]
-    assert [list(row.cells.values()) for row in found] == rows
-    assert [row.number for row in found] == list(range(2, len(rows) + 2))
+    kept = [(at, row) for at, row in enumerate(rows, 2) if any(cell.strip() for cell in row)]
+    assert [(row.number, list(row.cells.values())) for row in found] == [
+        (at, [unguarded(cell) for cell in row]) for at, row in kept
+    ]
     assert not any(row.problem for row in found)
 
 
@@ -117,10 +120,32 @@ def test_no_cell_of_a_table_begins_a_formula(values: list[str], kind: str) -> No
     names = [f"c{at}" for at in range(len(values))]
     text = io.StringIO()
     make_writer(kind, text, names).write(dict(zip(names, values, strict=True)))
-    _, (row, *_) = read(kind, text.getvalue().encode()) if any(values) else (None, [Row(0, {})])
-    for value, written in zip(values, row.cells.values(), strict=False):
+    _, row, *_ = csv.reader(io.StringIO(text.getvalue(), newline=""), delimiter="\t" if kind == "tsv" else ",")
+    for value, written in zip(values, row, strict=False):
         assert written in {value, f"'{value}"}
         assert written.lstrip()[:1] not in set("=@\t\r") or written[:1] == "'"
+
+
+formulas = st.tuples(st.text("' \t", max_size=3), st.sampled_from(["-", "=", "+1", "-2", "@a", "x", ""])).map("".join)
+
+
+@given(st.lists(cells | formulas, min_size=1, max_size=4), st.sampled_from(["csv", "tsv"]))
+@example(["-", "'-", "=1+1", "'=1+1"], "csv")
+def test_what_is_written_to_a_table_reads_back_the_same(values: list[str], kind: str) -> None:
+    names = [f"=c{at}" for at in range(len(values))]
+    text = io.StringIO()
+    make_writer(kind, text, ["id", *names]).write({"id": "a", **dict(zip(names, values, strict=True))})
+    found, (row,) = read(kind, text.getvalue().encode())
+    assert found == ["id", *names]
+    assert list(row.cells.values()) == ["a", *values]
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+@pytest.mark.parametrize("empty", [",,", " , ,", '"",,""', ",,,,"])
+def test_rows_of_empty_cells_are_skipped_as_empty_lines_are(kind: str, empty: str) -> None:
+    body = f"id,note,x\na,1,\n{empty}\n\n{empty}\nb,,\n{empty}"
+    _, found = read(kind, body.replace(",", "\t" if kind == "tsv" else ",").encode())
+    assert [(row.number, row.cells["id"], row.problem) for row in found] == [(2, "a", ""), (6, "b", "")]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +155,7 @@ def test_formulas_are_guarded(text: str) -> None:
     assert guarded(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["-5", "+1.5", "-1,000", "1=2", "a@b", "", "-3e5"])
+@pytest.mark.parametrize("text", ["-5", "+1.5", "-1,000", "1=2", "a@b", "", "-3e5", "-", "'a'"])
 def test_what_is_no_formula_stays(text: str) -> None:
     assert guarded(text) == text
 

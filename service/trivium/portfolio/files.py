@@ -127,7 +127,7 @@ def _read_table(file: IO[bytes], name: str, delimiter: str | None) -> Table:
     csv.field_size_limit(MOST_LINE)
     read = csv.reader(_chained(first, lines), delimiter=delimiter, strict=True)
     try:
-        header = next(read)
+        header = [unguarded(cell) for cell in next(read)]
     except csv.Error as error:
         raise FileError(f"{name}: the row of column names cannot be read: {error}") from None
     names = named(header)
@@ -165,8 +165,13 @@ def _table_rows(read: Iterator[list[str]], names: Sequence[str], name: str) -> I
                 raise FileError(f"{name}: row {number}: a quotation mark is not closed") from None
             yield Row(number, {}, f"the row cannot be read: {error}")
             continue
-        if values:
-            yield row_of(number, names, values)
+        if has_cells(values):
+            yield row_of(number, names, [unguarded(value) for value in values])
+
+
+def has_cells(values: Sequence[str]) -> bool:
+    """Say whether a row of text has any cell; spreadsheets write rows of nothing but delimiters."""
+    return any(map(str.strip, values))
 
 
 def row_of(number: int, names: Sequence[str], values: Sequence[Any]) -> Row:
@@ -356,13 +361,21 @@ def as_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
 
 
-_FORMULA = re.compile(r"\s*[=+\-@\t\r\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH COMMERCIAL AT}]")
+_FORMULA = re.compile(r"'*\s*[=+\-@\t\r\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH COMMERCIAL AT}]")
 _PLAIN_NUMBER = re.compile(r"[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def guarded(text: str) -> str:
-    """Keep a text from being run as a formula when a spreadsheet opens it; numbers stay as they are."""
-    return f"'{text}" if _FORMULA.match(text) and not _PLAIN_NUMBER.fullmatch(text) else text
+    """Keep a text from being run as a formula when a spreadsheet opens it; numbers and a lone `-` stay as they are.
+
+    A text that looks as if it were guarded already is guarded too, so that `unguarded` always gives the text back.
+    """
+    return f"'{text}" if _FORMULA.match(text) and not (text == "-" or _PLAIN_NUMBER.fullmatch(text)) else text
+
+
+def unguarded(text: str) -> str:
+    """Return a text as it was before it was guarded."""
+    return text[1:] if text[:1] == "'" and _FORMULA.match(text) else text
 
 
 WRITERS = ("csv", "tsv", "ndjson", "json", "xlsx", "parquet", "feather")

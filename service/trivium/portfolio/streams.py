@@ -14,7 +14,7 @@ import msgspec
 from trivium.decoding import UNDECODED, decode_outline
 from trivium.errors import FieldError, InvalidInputError
 from trivium.portfolio.columns import BadCell, Columns, ColumnsError, DecimalMark
-from trivium.portfolio.files import delimiter_of, named, row_of
+from trivium.portfolio.files import delimiter_of, has_cells, named, row_of, unguarded
 from trivium.profile import MOST_ID, Profile, make_profile
 
 
@@ -236,6 +236,9 @@ class CsvReader:
             values = next(csv.reader(lines, delimiter=self._delimiter, strict=True))
         except csv.Error as error:
             return self._damaged(f"the row cannot be read: {error}")
+        if not has_cells(values) and self._columns is not None:
+            return None
+        values = [unguarded(value) for value in values]
         if self._columns is None:
             self._names = named(values)
             self._columns = _understood(self._names, self._decimal)
