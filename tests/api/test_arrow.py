@@ -347,12 +347,19 @@ MALFORMED: Made = {
     "more than the end": (lambda: parts_of(stream_of(ROW))[0] + END * 2, "after the end of the Arrow stream"),
     "zeros": (lambda: b"\xff\xff\xff\xff" + struct.pack("<i", 64) + b"\0" * 64, "Arrow stream"),
     "no known column": (lambda: stream_of(pa.table({"a": [1]})), "no column is a field of a profile"),
-    "a misspelt column": (lambda: stream_of(pa.table({"labeled_exampels": [1]})), "did you mean `labeled_examples`?"),
+    "a misspelt column": (
+        lambda: stream_of(pa.table({"labeled_exampels": [1]})),
+        "looks like `labeled_examples`: rename it",
+    ),
     "a column of the answer": (lambda: stream_of(ROW.append_column("strategy", [["x"]])), "of this name too"),
     "lists": (lambda: bomb(9, 1 << 20, "lists"), "expected numbers, texts or flags, got fixed_size_list"),
     "a name that is no text": (
         lambda: stream_of(pa.table({"labeled_examples": [1], "naaame": [1]})).replace(b"naaame", b"na\xff\xffme"),
         "the Arrow stream is damaged",
+    ),
+    "a misspelt column next to a right one": (
+        lambda: stream_of(pa.table({"requests_per_dya": [5], "knowledge_need": ["none"]})),
+        "column `requests_per_dya` looks like `requests_per_day`: rename it",
     ),
     "a struct": (lambda: stream_of(pa.table({"primary_goal": [{"x": 1}]})), "got struct"),
     "many columns": (lambda: stream_of(pa.table({f"c{at}": [1] for at in range(1001)})), "more than 1000 columns"),

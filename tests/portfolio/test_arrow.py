@@ -11,13 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import trivium
 from portfolios import NEWEST, advisor, batch
 from trivium import InvalidInputError, Recommendation
 from trivium.economics import Costs
 from trivium.policy import Field
+from trivium.portfolio import impact
 from trivium.portfolio.arrow import FIGURES, Scorer
+from trivium.portfolio.columns import MOST_MISSPELT
 from trivium.portfolio.costs import NAMES, NUMBERS
-from trivium.portfolio.rows import DEFAULT_COLUMNS
+from trivium.portfolio.profiles import profile_columns
+from trivium.portfolio.rows import DEFAULT_COLUMNS, OUTPUTS
 from trivium.profile import VOCABULARY, make_profile
 from trivium.recommendation import Flip
 from trivium.rendering import Renderer
@@ -231,7 +235,15 @@ def test_a_bad_value_is_an_error_of_its_row_as_the_row_path_names_it(data: st.Da
     if columns:
         drawn = pa.RecordBatch.from_pydict(columns)
         unknown = [
-            {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in row.items()}
+            {
+                name: None
+                if isinstance(value, float) and math.isnan(value)
+                # a flag may be 1 or 0
+                else bool(value)
+                if VOCABULARY[name].kind == "flag" and value in {0, 1}
+                else value
+                for name, value in row.items()
+            }
             for row in drawn.to_pylist()
         ]
         assert scored(drawn) == [answer(row) for row in unknown]
@@ -301,7 +313,11 @@ def test_other_columns_and_the_schema_are_kept() -> None:
     ("names", "says"),
     [
         (["team"], "no column is a field of a profile"),
-        (["label_examples"], "did you mean `labeled_examples`?"),
+        (["examples"], "did you mean `labeled_examples`?"),
+        (["label_examples"], "column `label_examples` looks like `labeled_examples`: rename it"),
+        (["requests_per_dya", "knowledge_need"], "column `requests_per_dya` looks like `requests_per_day`: rename it"),
+        (["Requests per day", "knowledge_need"], "column `Requests per day` looks like `requests_per_day`: rename it"),
+        (["knowledge_need", "cost.engineering"], "looks like `costs.engineering`: rename it"),
         (["primary_goal", "primary_goal"], "more than one column of this name"),
         (["primary_goal", "strategy"], "rename it, or name other columns to add"),
         (["costs.modle"], "did you mean `model`?"),
@@ -314,7 +330,38 @@ def test_what_is_wrong_with_all_rows_is_said_at_once(names: list[str], says: str
         Scorer(advisor()).schema(pa.schema([(name, pa.string()) for name in names]))
 
 
+def test_columns_that_trivium_adds_are_no_misspelt_fields() -> None:
+    added = [*OUTPUTS, *impact.COLUMNS, "index", "id", "ID", "summary"]
+    assert [*profile_columns(pa.schema([(name, pa.string()) for name in ["knowledge_need", *added]]))] == [
+        "knowledge_need"
+    ]
+
+
+def test_of_many_misspelt_names_the_first_are_named() -> None:
+    names = [f"labeled_exampels{number}" for number in range(50)]
+    with pytest.raises(InvalidInputError) as raised:
+        profile_columns(pa.schema([(name, pa.string()) for name in ["x" * 5000, *names]]))
+    assert len(raised.value.errors) == MOST_MISSPELT
+
+
+@pytest.mark.parametrize("kind", [pa.int8(), pa.uint64(), pa.float32(), pa.float64(), pa.decimal128(5, 2)])
+def test_flags_may_be_one_and_zero(kind: Any) -> None:
+    numbers = pa.array([1, 0, None, 2, 1], kind)
+    for flags in (numbers, numbers.dictionary_encode()):
+        rows = pa.RecordBatch.from_arrays(
+            [flags, pa.array([None, None, None, None, "m"])], names=["citations_required", "costs.model"]
+        )
+        found = Scorer(advisor(), ("strategy", "decision_id", "error")).score(rows).to_pylist()
+        for row, flag in zip(found, (True, False, None), strict=False):
+            made = trivium.recommend({"citations_required": flag})
+            assert (row["strategy"], row["decision_id"], row["error"]) == (made.strategy, made.decision_id, None)
+        assert "/citations_required: expected true or false" in found[3]["error"]
+        assert found[4]["error"] is None
+
+
 def test_columns_to_add_are_known_and_named_once() -> None:
+    with pytest.raises(InvalidInputError, match=r"give a list of names, such as \['strategy'\]"):
+        Scorer(advisor(), "strategy")
     with pytest.raises(InvalidInputError, match="did you mean `strategy`"):
         Scorer(advisor(), ["stratgy"])
     with pytest.raises(InvalidInputError, match="`strategy` is named twice"):

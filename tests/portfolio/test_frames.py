@@ -106,6 +106,10 @@ def test_what_is_no_frame_is_refused_with_what_to_do() -> None:
         trivium.score(pl.LazyFrame({"knowledge_need": ["none"]}))
     with pytest.raises(InvalidInputError, match="give every column values of one type"):
         trivium.score(pd.DataFrame({"labeled_examples": [1, "many"]}))
+    with pytest.raises(InvalidInputError, match="column `requests_per_dya` looks like `requests_per_day`: rename it"):
+        trivium.score(pd.DataFrame({"requests_per_dya": [5], "knowledge_need": ["none"]}))
+    with pytest.raises(InvalidInputError, match="give a list of names"):
+        trivium.score(pd.DataFrame({"knowledge_need": ["none"]}), columns="strategy")
     with pytest.raises(InvalidInputError, match="no column is a field"):
         trivium.score(pd.DataFrame())
     assert trivium.score(pd.DataFrame({"knowledge_need": []})).read_all().num_rows == 0

@@ -15,6 +15,7 @@ from trivium.errors import FieldError, InvalidInputError
 from trivium.pages import joined
 from trivium.policy import Changes
 from trivium.policy.errors import nearest_name
+from trivium.portfolio.columns import SHOWN
 from trivium.portfolio.kernel import CHUNK, Decided, Kernel
 from trivium.portfolio.lookup import Column
 from trivium.portfolio.nearest import Nearest, NearestChanges
@@ -57,10 +58,13 @@ class Scorer:
         kernel: the policy as arrays.
 
     Raises:
-        InvalidInputError: a name is not that of a column, or is given twice.
+        InvalidInputError: a name is not that of a column, or is given twice, or there is no list of names.
     """
 
     def __init__(self, advisor: Advisor | Renderer, columns: Sequence[str] = DEFAULT_COLUMNS) -> None:
+        if isinstance(columns, str):
+            detail = f"give a list of names, such as ['{columns[:SHOWN]}']"
+            raise InvalidInputError([FieldError("wrong_type", detail, parameter="columns")])
         self.advisor = advisor.advisor if isinstance(advisor, Renderer) else advisor
         self.columns = tuple(columns)
         self.reader = ProfileReader(self.advisor)
@@ -78,7 +82,7 @@ class Scorer:
             schema: the `pyarrow.Schema` of the batches to score.
 
         Raises:
-            InvalidInputError: no column is a field of a profile, a field is there twice, or a column to add is there.
+            InvalidInputError: as of `profile_columns`, or a column to add is there.
         """
         profile_columns(schema)
         if there := [name for name in self.columns if name in schema.names]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache, reduce
+from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from trivium.advisor import Advisor
 from trivium.errors import FieldError, InvalidInputError
 from trivium.policy.errors import nearest_name
 from trivium.portfolio.buffers import flags, raw, valid
+from trivium.portfolio.columns import MOST_MISSPELT, SHOWN, misspelt
 from trivium.portfolio.costs import PREFIX, Read, cost_columns, read_costs
 from trivium.portfolio.lookup import Column
 from trivium.portfolio.payback import BANDS, UNKNOWN, Given, Names, Paybacks, paybacks
@@ -27,6 +29,10 @@ FIELDS = tuple(name for name, field in VOCABULARY.items() if field.derived_from 
 """The fields of a profile that are columns of their own."""
 
 _FIELDS = frozenset(FIELDS)
+_FLAGS = frozenset(name for name in FIELDS if VOCABULARY[name].kind == "flag")
+
+LONGEST_NAME = 200
+"""Characters beyond which the name of a column is not compared with those of fields."""
 
 REMEMBERED = 1 << 12
 """Most texts of faults to keep."""
@@ -165,7 +171,7 @@ def profile_columns(schema: Any) -> dict[str, int]:
     `id` is not among them: no policy reads it, and it is passed through like any other column.
 
     Raises:
-        InvalidInputError: no column is a field, one is there twice, or costs are given in two ways or misspelled.
+        InvalidInputError: no column is a field, one is there twice, a name is misspelt, or costs are given in two ways.
     """
     names = schema.names  # a new list at every look
     found = {name: at for at, name in enumerate(names) if name in _FIELDS} | cost_columns(schema)
@@ -176,11 +182,23 @@ def profile_columns(schema: Any) -> dict[str, int]:
                 for name in twice
             ]
         )
+    if errors := list(islice(_misspelt(names, found), MOST_MISSPELT)):
+        raise InvalidInputError(errors)
     if not found:
         near = next((hint for name in names if "did you mean" in (hint := nearest_name(name, FIELDS))), "")
         detail = f"no column is a field of a profile{near or ', such as `' + FIELDS[0] + '`'}"
         raise InvalidInputError([FieldError("missing_field", detail, pointer="")])
     return found
+
+
+def _misspelt(names: Iterable[str], found: Mapping[str, int]) -> Iterator[FieldError]:
+    """Yield which columns are none of the fields and have nearly the name of one."""
+    for name in names:
+        if name not in found and len(name) <= LONGEST_NAME and (near := _nearest(name)) not in {None, "id"}:
+            yield FieldError("unknown_field", f"column `{name[:SHOWN]}` looks like `{near}`: rename it", pointer="")
+
+
+_nearest = lru_cache(maxsize=REMEMBERED)(misspelt)  # every batch of a stream has the same names
 
 
 def _reader(advisor: Advisor, name: str) -> FieldReader:
@@ -228,6 +246,7 @@ def mappings(batch: Any, rows: Column, columns: Mapping[str, int]) -> Iterator[d
     """
     names = list(columns)
     found = [_values(batch.column(at), rows) for at in columns.values()]
+    found = [list(map(_flag, one)) if name in _FLAGS else one for name, one in zip(names, found, strict=True)]
     if not any(name.startswith(PREFIX) for name in names):
         yield from (dict(zip(names, values, strict=True)) for values in zip(*found, strict=True))
         return
@@ -271,6 +290,11 @@ def _as_python(array: Any) -> list[Any]:
         return list(map(plain_value, array.to_pylist()))
     except (OverflowError, ValueError):  # what PyArrow raises is a ValueError
         return [_NO_VALUE if one.is_valid else None for one in array]
+
+
+def _flag(value: Any) -> Any:
+    """Return a flag that is written as 1 or 0 as one."""
+    return bool(value) if isinstance(value, int | float) and value in {0, 1} else value
 
 
 def _with_none(values: Column, known: Column | None) -> list[Any]:

@@ -1,7 +1,7 @@
 """Values of one field of a profile in an Arrow array of any type, read as codes.
 
-Null and NaN are unknown. A value of another type than the field's is a fault, as it is in JSON: the text `12` is no
-number, and the number 1 is no flag.
+Null and NaN are unknown. A flag may be written as the number 1 or 0, as many tools do where some are unknown. Any other
+value of another type than the field's is a fault, as it is in JSON: the text `12` is no number.
 """
 
 from __future__ import annotations
@@ -80,11 +80,13 @@ class Choice:
                 return self._few(array.to_pylist())
             if pa.types.is_string_view(array.type):  # which `index_in` does not take
                 array = array.cast(pa.large_string())
-            found = pc.index_in(array, pa.array([*self._words, None], array.type))  # null is a word too
-            known = valid(found)
-            return Codes(self._codes.take(raw(found), mode="clip"), None if known is None else ~known)
+            places = pc.index_in(array, pa.array([*self._words, None], array.type))  # null is a word too
+            known = valid(places)
+            return Codes(self._codes.take(raw(places), mode="clip"), None if known is None else ~known)
         if not self._words and pa.types.is_boolean(array.type):
             return Codes(either(valid(array), self._flag(flags(array)), self.unknown), None)
+        if not self._words and (found := numbers(array)) is not None:
+            return self._numbered(found)
         return nothing(array, self.unknown)
 
     def faults(self, array: Any) -> Column | None:
@@ -102,6 +104,14 @@ class Choice:
         no, yes = self._flags
         codes = values.view(np.uint8) * (yes - no if yes >= no else no - yes)
         return codes + no if yes >= no else no - codes
+
+    def _numbered(self, found: Numbers) -> Codes:
+        """Return the codes of flags that are written as 1 and 0."""
+        yes = found.values == 1
+        faults = ~(yes | (found.values == 0))
+        if found.known is not None:
+            faults &= found.known
+        return Codes(either(found.known, self._flag(yes), self.unknown), faults if faults.any() else None)
 
     def _few(self, words: list[str | None]) -> Codes:
         """Read a few words, as those of a dictionary, where a call of Arrow takes longer than the words."""
