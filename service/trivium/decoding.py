@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origi
 import msgspec
 
 from trivium.errors import FieldError, InvalidInputError
-from trivium.policy.errors import nearest_name
+from trivium.policy.errors import nearest_choice, nearest_name
 
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -195,7 +195,7 @@ def field_error(
     message = re.sub(r" - at `[^`]*`$", "", message)
     choices = allowed(kind)
     if choices and isinstance(value, str):
-        code, detail = "unknown_value", f"unknown value{_suggest(value, choices, near=suggest)}"
+        code, detail = "unknown_value", f"unknown value{nearest_choice(value, choices) if suggest else ''}"
     elif message.startswith("Expected `str` of length"):
         code, detail = "too_long", message.replace("Expected `str`", "expected a string")
     elif message.startswith("Expected `str` matching regex"):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from trivium import Profile
 from trivium.economics import Costs
+from trivium.errors import InvalidInputError
 from trivium.portfolio.columns import (
     MOST_COLUMNS,
     MOST_MISSPELT,
@@ -209,6 +210,26 @@ def test_choices_match_whatever_their_case_and_punctuation() -> None:
         read_cell("changing fact", TARGETS["knowledge_need"])
     with pytest.raises(ValueError, match="known: `none`, `stable_facts`"):
         read_cell("7", TARGETS["knowledge_need"])
+
+
+@pytest.mark.parametrize(
+    ("field", "word"),
+    [
+        ("latency_need", "real time"),
+        ("latency_need", "realtime"),
+        ("task_consistency", "inconsistent"),
+        ("task_consistency", "Not consistent"),
+        ("example_quality", "reviewed"),
+        ("latency_need", "high"),
+        ("prompt_maturity", "no"),
+    ],
+)
+def test_a_word_that_may_mean_the_opposite_is_not_suggested(field: str, word: str) -> None:
+    listed = ", ".join(f"`{choice}`" for choice in TARGETS[field].choices)
+    with pytest.raises(ValueError, match=f"^unknown value; known: {listed}$"):
+        read_cell(word, TARGETS[field])
+    with pytest.raises(InvalidInputError, match=f"unknown value; known: {listed}$"):
+        make_profile({field: word})
 
 
 @given(st.sampled_from(sorted(TARGETS.values())), anything)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -56,9 +56,33 @@ class PolicyError(Exception):
 
 def nearest_name(name: str, names: Iterable[str]) -> str:
     """Say ", did you mean `x`?" when some name is close, else list them, or the first of many."""
+    return _nearest(name, names, 0.5)
+
+
+def nearest_choice(word: str, choices: Iterable[str]) -> str:
+    """Say ", did you mean `x`?" when a choice is very close and not the opposite, else list them.
+
+    Words that share many letters may mean the opposite, as `real time` and `relaxed` do, or `inconsistent` and
+    `consistent`.
+    """
+    return _nearest(word, choices, 0.75, _is_opposite)
+
+
+def _is_opposite(word: str, other: str) -> bool:
+    long, short = sorted((word, other), key=len, reverse=True)
+    return long.endswith(short) and long.removesuffix(short).strip(" _-").lower() in _NEGATIONS
+
+
+_NEGATIONS = frozenset({"dis", "im", "in", "ir", "no", "non", "not", "un", "never"})
+
+
+def _nearest(
+    name: str, names: Iterable[str], cutoff: float, is_wrong: Callable[[str, str], bool] = lambda _one, _other: False
+) -> str:
     names = list(names)
-    close = difflib.get_close_matches(name[:LONGEST_NAME], names, n=1, cutoff=0.5)
-    if close:
+    name = name[:LONGEST_NAME]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
+    if close and not is_wrong(name, close[0]):
         return f"; did you mean `{close[0]}`?"
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return "; known: " + ", ".join(f"`{known}`" for known in names[:MOST_NAMES]) + more

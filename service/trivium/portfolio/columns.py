@@ -20,7 +20,7 @@ import msgspec
 from trivium.decoding import allowed, base_type
 from trivium.economics import Costs
 from trivium.errors import FieldError, InvalidInputError, TriviumError
-from trivium.policy.errors import nearest_name
+from trivium.policy.errors import nearest_choice, nearest_name
 from trivium.profile import Profile, make_profile
 
 
@@ -312,7 +312,7 @@ def _choice(cell: Any, target: Target, _decimal: DecimalMark | None) -> str:
         word = _word(cell).replace(" ", "_")
         if word in target.choices:
             return word
-        raise ValueError(f"unknown value{nearest_name(word, target.choices)}")
+        raise ValueError(f"unknown value{nearest_choice(word, target.choices)}")
     raise ValueError(f"expected one of {', '.join(target.choices)}")
 
 
