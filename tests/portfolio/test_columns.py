@@ -148,6 +148,14 @@ def test_a_number_is_read_as_it_was_meant_or_refused(drawn: tuple[Decimal, str, 
         ("1.234.567,8", 1_234_567.8),
         ("1 000", 1000),
         ("$0.15", 0.15),
+        ("\N{EURO SIGN}15000", 15_000),
+        ("-\N{EURO SIGN} 0,15", -0.15),
+        ("2,5 EUR", 2.5),
+        ("eur 12", 12),
+        ("15.000,50 \N{EURO SIGN}", 15_000.5),
+        ("15\N{NO-BREAK SPACE}000\N{NO-BREAK SPACE}\N{EURO SIGN}", 15_000),
+        ("1.5 M\N{EURO SIGN}", 1_500_000),
+        ("3 USD", 3),
         ("1e5", 100_000),
         (" 7 ", 7),
         ("+5", 5),
@@ -171,6 +179,10 @@ def test_numbers(text: Any, value: float | None) -> None:
         "1,234",
         "1.234",
         "1.234k",
+        "15.000 \N{EURO SIGN}",
+        "$5 \N{EURO SIGN}",
+        "\N{EURO SIGN}",
+        "5 E",
         "12,34,56",
         "1,2,3",
         "none",
@@ -187,6 +199,17 @@ def test_numbers(text: Any, value: float | None) -> None:
 def test_what_is_no_clear_number_is_refused(text: Any) -> None:
     with pytest.raises(ValueError, match=r"expected a number|could be"):
         read_cell(text, NUMBER)
+
+
+def test_the_decimal_mark_says_how_to_read_and_how_to_write() -> None:
+    assert read_cell("15.000 \N{EURO SIGN}", NUMBER, ",") == 15_000
+    assert read_cell("15.000 \N{EURO SIGN}", NUMBER, ".") == 15
+    with pytest.raises(ValueError, match=r"^expected a number: write 1,2 for 1\.2, because `,` is the decimal mark$"):
+        read_cell("1.2 M", NUMBER, ",")
+    with pytest.raises(ValueError, match=r"^expected a number: write 0\.5 for 0,5, because `\.` is the decimal mark$"):
+        read_cell("0,5", NUMBER, ".")
+    with pytest.raises(ValueError, match="separators are out of place"):
+        read_cell("1.2.3", NUMBER, ",")
 
 
 @pytest.mark.parametrize(

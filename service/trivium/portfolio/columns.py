@@ -333,8 +333,9 @@ def _flag(cell: Any, _target: Target, _decimal: DecimalMark | None) -> bool:
 
 
 _AMOUNT = re.compile(
-    r"(?P<sign>[+-]?)\$?\s*(?P<digits>\d[\d.,'_ ]*|[.,]\d+)"
-    r"(?P<power>[eE][+-]?\d{1,3})?\s*(?P<unit>k|thousand|m|mio|mn|million|b|bn|billion)?",
+    r"(?P<sign>[+-]?)(?P<currency>[$\N{EURO SIGN}]|USD|EUR)?\s*+(?P<digits>\d[\d.,'_ ]*+|[.,]\d++)"
+    r"(?P<power>[eE][+-]?\d{1,3})?\s*+(?P<unit>k|thousand|m|mio|mn|million|b|bn|billion)?"
+    r"\s*+(?P<after>[$\N{EURO SIGN}]|USD|EUR)?",
     re.IGNORECASE | re.ASCII,
 )
 _SPACES = re.compile(r"[^\S\r\n]")
@@ -347,7 +348,7 @@ def _number(cell: Any, _target: Target, decimal: DecimalMark | None) -> float:
         return cell
     text = _SPACES.sub(" ", cell).replace("\N{RIGHT SINGLE QUOTATION MARK}", "'") if isinstance(cell, str) else ""
     found = _AMOUNT.fullmatch(text) if len(text) <= SHOWN else None
-    if found is None:
+    if found is None or (found["currency"] and found["after"]):
         raise ValueError("expected a number, such as 1500, 0.15 or 10k; leave the cell empty where it is not known")
     exponent = int(found["power"][1:]) if found["power"] else 0
     exponent += _POWERS[found["unit"].lower()] if found["unit"] else 0
@@ -376,6 +377,10 @@ def _digits(text: str, decimal: DecimalMark | None) -> str:
     if (whole and not re.fullmatch(r"\d+", whole, re.ASCII) and (grouped is None or grouped["mark"] == decimal)) or (
         mark and not re.fullmatch(r"\d*", fraction, re.ASCII)
     ):
+        other = "," if decimal == "." else "."
+        if marks == [other] and text.count(other) == 1:
+            said = f"write {text.replace(other, decimal)} for {text}, because `{decimal}` is the decimal mark"
+            raise ValueError(f"expected a number: {said}")
         raise ValueError("expected a number: its separators are out of place")
     return f"{re.sub(r'[^0-9]', '', whole) or '0'}.{fraction or '0'}"
 
