@@ -139,6 +139,10 @@ def test_rejects_of_another_run_are_named_and_left_out(invoke: Invoke, folder: P
         done = invoke("score", inputs, "-o", "out2.csv", "--fail-on", "rejected")
         assert "in/out.rejects.csv: it lists rejected rows of another run, so it is left out\n" in done.stderr
         assert [row["id"] for row in scored(folder / "out2.csv")] == [own["id"] for own in WRONG]
+    assert invoke("score", "in", "-o", "in/first.csv").exit_code == 0
+    done = invoke("score", "in", "-o", "out2.csv")
+    assert (done.exit_code, "in/first.csv: it has a column `strategy` of its own" in done.stderr) == (2, True)
+    (folder / "in" / "first.csv").unlink()
     table(folder / "in" / "own.rejects.csv", PORTFOLIO[3:5])  # somebody's own file of this name
     assert invoke("score", "in", "-o", "out2.csv").exit_code == 0
     assert len(scored(folder / "out2.csv")) == len(WRONG) + 2

@@ -196,9 +196,11 @@ class Job:
             if source.kind not in _WITHOUT_HEADER and (problem := self.columns.twice(names)):
                 raise ColumnsError(f"{source.name}: {problem}")
         self.added = [reading.prefix + name for name in scorer.columns]
-        if both := [name for name in self.added if name in self.names]:
+        if both := [(source.name, name) for name in self.added for source, names in tables if name in names]:
+            place, name = both[0]
             raise ColumnsError(
-                f"the inputs have a column `{both[0]}` of their own: say --prefix, such as --prefix new_"
+                f"{place}: it has a column `{name}` of its own: leave the file out if an earlier run has written it, or"
+                " say --prefix, such as --prefix new_"
             )
 
     def run(
