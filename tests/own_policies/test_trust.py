@@ -150,7 +150,7 @@ def test_without_the_extra_keys_are_refused_and_the_line_to_install_it_is_shown(
 ) -> None:
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
     for use in (generate, lambda: sign(b"", SECRET), lambda: read_keys(PUBLIC)):
-        with pytest.raises(KeysError, match=r"pip install 'trivium\[signatures\]'"):
+        with pytest.raises(KeysError, match=r"pip install '\.\[signatures\]'"):
             use()
 
 

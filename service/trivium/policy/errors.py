@@ -65,7 +65,7 @@ def nearest_choice(word: str, choices: Iterable[str]) -> str:
     Words that share many letters may mean the opposite, as `real time` and `relaxed` do, or `inconsistent` and
     `consistent`.
     """
-    return _nearest(word, choices, 0.75, _is_opposite)
+    return _nearest(word, choices, 0.7, _is_opposite)
 
 
 def _is_opposite(word: str, other: str) -> bool:

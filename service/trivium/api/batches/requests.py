@@ -20,7 +20,7 @@ from trivium.api.http.responses import ARROW, CSV, JSON, NDJSON, Header, Streami
 from trivium.api.openapi.components import REF
 from trivium.api.services import read_request, services_of, stream_request
 from trivium.api.settings import Settings
-from trivium.decoding import UNDECODED, decode, explain
+from trivium.decoding import UNDECODED, decode, decode_outline, explain
 from trivium.errors import FieldError, InvalidInputError
 from trivium.portfolio.streams import LONGEST_LINE, Case, CsvReader, JsonCases, Lines, NdjsonReader, Reader
 from trivium.profile import Profile
@@ -67,6 +67,7 @@ def read_batch(body: bytes, limit: int) -> BatchRequest:
         ProblemError: `too_large`, there are more profiles than the limit.
     """
     if body.lstrip()[:1] == b"[":
+        decode_outline(body, BatchRequest)  # which says so where it is no JSON
         detail = 'expected an object, got an array: send {"profiles": [...]}'
         raise InvalidInputError([FieldError("wrong_type", detail, pointer="")])
     if limit <= MOST_COUNTED and body.count(b",") > limit * MOST_FIELDS:
