@@ -227,7 +227,7 @@ class Load(threading.Thread):
             "list": client.get("/policies"),
             "plain": client.post("/recommend", json={}),
             "latest": client.post("/recommend?policy=latest", json={}),
-            "batch": client.post("/recommend/batch", json={"profiles": [{}, {"labeled_examples": 5}]}),
+            "batch": client.post("/recommend/batch?view=standard", json={"profiles": [{}, {"labeled_examples": 5}]}),
             "pinned": client.post("/recommend?policy=1.0.0", json={}),
             "document": client.get("/policies/latest"),
             "map": client.post("/policies/1/map", json={"x": "requests_per_day", "y": "labeled_examples"}),
