@@ -76,13 +76,8 @@ def figures(name: str) -> Mapping[str, Figure]:
     return _tuned(_own(name.split(":")[1])) | _listed(name, "openai")
 
 
-def load_prices() -> None:
-    """Import the prices of the extra, which takes seconds, so that a server can do so beside answering requests."""
-    _genai_prices()
-
-
 def are_prices_loaded() -> bool:
-    """Say whether a price is found at once; where there is no extra, there is nothing to load."""
+    """Say whether a price is found at once: the first look-up imports the extra, if any, which takes seconds."""
     return _genai_prices.cache_info().currsize > 0
 
 

@@ -85,10 +85,9 @@ class Renderer:
         self._pointers = [(f"/{name}", places[name]) for name in FIELDS if name in places]
         self._template = lru_cache(maxsize=TEMPLATES)(self._make_template)
 
-    @property
-    def slow(self) -> bool:
-        """Whether an answer may take so long that no event loop should wait for it."""
-        return self._is_large or not are_prices_loaded()
+    def is_slow(self, profile: Profile) -> bool:
+        """Say whether an answer may take so long that no event loop should wait for it."""
+        return self._is_large or (profile.costs is not None and not are_prices_loaded())
 
     def json(self, profile: Profile, view: View = "standard") -> tuple[bytes, Advice]:
         """Recommend as JSON: the same bytes as encoding that view of what the advisor recommends."""

@@ -29,7 +29,7 @@ def _refuse_sooner() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     with serving.live(tmp_path_factory.mktemp("live")) as served:
-        # The prices of the extra are loaded then: what memory takes later is not theirs.
+        # This loads the prices of the extra: what memory takes later is not theirs.
         httpx.post(f"{served.url}/recommend", json={"costs": {"model": "gpt-4o"}}, timeout=60).raise_for_status()
         yield served
 

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import genai_prices
@@ -18,6 +19,7 @@ from trivium import catalog, prices
 from trivium.api.app import create_app
 from trivium.economics import Costs, price_digest
 from trivium.prices import DEFAULTS, FILE, figures
+from trivium.profile import make_profile
 
 
 OWN: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
@@ -64,13 +66,30 @@ def _without_genai_prices(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     forget()
 
 
-def test_a_server_loads_prices_in_a_thread_and_answers_in_threads_until_it_has() -> None:
+@pytest.mark.parametrize("path", ["/recommend", "/recommend/batch", "/recommend/impact?from=2.0.0&to=3.0.0"])
+def test_the_first_look_up_of_a_price_is_left_to_a_thread(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     forget()
+    threads = set()
+    load = prices._genai_prices.__wrapped__  # noqa: SLF001 - where the import is
+
+    @cache
+    def noted() -> Any:
+        threads.add(threading.get_ident())
+        return load()
+
+    monkeypatch.setattr(prices, "_genai_prices", noted)
+    profile = {"costs": {"model": "gpt-4o"}}
     renderer = catalog.shipped().renderer()
-    assert renderer.slow
+    assert not renderer.is_slow(make_profile({}))
+    assert renderer.is_slow(make_profile(profile))
     with TestClient(create_app()) as client:
-        assert client.post("/recommend", json={"costs": {"model": "gpt-4o"}}).status_code == 200
-    assert not renderer.slow
+        with client.portal() as portal:
+            loop = portal.call(threading.get_ident)
+        answer = client.post(path, json=profile if path == "/recommend" else {"profiles": [{}, profile]})
+        assert answer.status_code == 200
+    assert threads
+    assert loop not in threads
+    assert not renderer.is_slow(make_profile(profile))
 
 
 def values(name: str) -> dict[str, Decimal]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,6 @@ from trivium.api.telemetry.log import make_logger
 from trivium.api.telemetry.log_writer import LogWriter
 from trivium.api.telemetry.metrics import Metrics
 from trivium.api.telemetry.middleware import TelemetryMiddleware
-from trivium.prices import load_prices
 
 
 ROUTES: tuple[Any, ...] = (
@@ -105,16 +102,8 @@ def create_app(
         drain=drain or Drain(),
     )
     routes = [*(DIRECT.get(route, route) for route in here), documentation.read_docs_asset]
-    lifespan = [log.lifespan, reloader.lifespan, contract.lifespan, _loading_prices]
+    lifespan = [log.lifespan, reloader.lifespan, contract.lifespan]
     return _application(routes, services, guards=guards, lifespan=lifespan)
-
-
-@asynccontextmanager
-async def _loading_prices(_: Litestar) -> AsyncIterator[None]:
-    """Load prices beside the first requests, so that neither the start nor the event loop waits for them."""
-    loading = asyncio.create_task(asyncio.to_thread(load_prices))
-    yield
-    await loading
 
 
 def create_management_app(service: Litestar) -> Litestar:

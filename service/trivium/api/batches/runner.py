@@ -23,12 +23,13 @@ class Answers(Protocol):
     """What a batch says of its profiles.
 
     Attributes:
-        slow: whether an answer may take so long that the event loop should not wait for it.
         writer: writes the items.
     """
 
-    slow: bool
     writer: ItemWriter
+
+    def is_slow(self, profile: Profile) -> bool:
+        """Say whether an answer may take so long that the event loop should not wait for it."""
 
     def item(self, index: int, profile: Profile) -> bytes:
         """Answer one profile."""
@@ -102,9 +103,8 @@ class Batch:
             async for cases in portions:
                 for case in cases:
                     if case is not None:
-                        self._part += (
-                            await asyncio.to_thread(self.item, case) if self._answers.slow else self.item(case)
-                        )
+                        is_slow = case.profile is not None and self._answers.is_slow(case.profile)
+                        self._part += await asyncio.to_thread(self.item, case) if is_slow else self.item(case)
                         if len(self._part) >= PART_BYTES:
                             yield self._taken()
                     if perf_counter() - started > TURN_SECONDS:

@@ -80,10 +80,12 @@ class _Recommendations:
     """
 
     def __init__(self, renderer: Renderer, writer: ItemWriter) -> None:
-        self.slow = renderer.slow
         self.writer = writer
         self.decisions = Decisions()
         self._renderer = renderer
+
+    def is_slow(self, profile: Profile) -> bool:
+        return self._renderer.is_slow(profile)
 
     def summary(self, failed: int) -> BatchSummary:
         return summary_of(self.decisions, failed, self._renderer.advisor)

@@ -70,11 +70,14 @@ class _Impact:
     """
 
     def __init__(self, before: Renderer, after: Renderer, media_type: str) -> None:
-        self.slow = before.slow or after.slow
+        self._renderers = before, after
         self.writer: ItemWriter = make_writer(media_type, COLUMNS)
         self.scorer = ImpactScorer(before.advisor, after.advisor)
         self._versions = before.advisor.policy.version, after.advisor.policy.version
         self._as_cells = media_type in TABLES
+
+    def is_slow(self, profile: Profile) -> bool:
+        return any(renderer.is_slow(profile) for renderer in self._renderers)
 
     def item(self, index: int, profile: Profile) -> bytes:
         values = self.scorer.score(profile).values

@@ -84,7 +84,7 @@ async def recommend(
     profile = await read_profile(request)
     media_type = chosen_media_type(request)
     answer = partial(_answer, renderer, profile, media_type, view)
-    body, advice = await asyncio.to_thread(answer) if renderer.slow else answer()
+    body, advice = await asyncio.to_thread(answer) if renderer.is_slow(profile) else answer()
     if media_type != JSON:
         media_type = f"{media_type}; charset=utf-8"
     request.scope["state"]["advice"] = advice
