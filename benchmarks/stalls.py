@@ -32,9 +32,13 @@ BODY_BYTES = 1 << 20
 """The largest body by default."""
 
 
-def _filled(begin: bytes, repeated: bytes, end: bytes) -> bytes:
-    """Return a body of the largest size."""
-    return begin + repeated * ((BODY_BYTES - len(begin + end)) // len(repeated)) + end
+Request = tuple[str, str, bytes | None, dict[str, str]]
+"""Method, path, body and headers."""
+
+
+def _filled(path: str, begin: bytes, repeated: bytes, end: bytes) -> Request:
+    """Return a request with a body of the largest size."""
+    return "POST", path, begin + repeated * ((BODY_BYTES - len(begin + end)) // len(repeated)) + end, {}
 
 
 WRONG = {f"field_{number}": number for number in range(60)}
@@ -43,7 +47,7 @@ MANY_FIELDS = _encode({f"unheard_of_field_number_{number}": number for number in
 COSTS_OF_MANY_FIELDS = b'{"costs": {"": 0' + b"".join(b',"%d":[]' % number for number in range(80_000)) + b"}}"
 EMPTY_PROFILES = _encode({"profiles": [{}] * 1000})
 
-REQUESTS: dict[str, tuple[str, str, bytes | None, dict[str, str]]] = {
+REQUESTS: dict[str, Request] = {
     "the contract, first read": ("GET", "/openapi.json", None, {}),
     "the contract as YAML, first read": ("GET", "/openapi.yaml", None, {}),
     "the documentation page": ("GET", "/docs", None, {}),
@@ -63,45 +67,28 @@ REQUESTS: dict[str, tuple[str, str, bytes | None, dict[str, str]]] = {
     "a query of 10,000 parameters": ("GET", "/policies?" + "&".join(f"a{n}=1" for n in range(10_000)), None, {}),
     "the largest batch of empty profiles": ("POST", "/recommend/batch", EMPTY_PROFILES, {}),
     "the largest batch of wrong profiles": ("POST", "/recommend/batch", _encode({"profiles": [WRONG] * 1000}), {}),
-    "a MiB of lists in a field": ("POST", "/recommend", _filled(b'{"id":[0', b",[]", b"]}"), {}),
-    "a MiB of objects in a field": ("POST", "/recommend", _filled(b'{"id":[0', b",{}", b"]}"), {}),
-    "a MiB of lists behind 1e400": ("POST", "/recommend", _filled(b'{"id":[1e400', b",[[]]", b"]}"), {}),
-    "a MiB of lists that do not end": ("POST", "/recommend", _filled(b'{"id":[1e400', b",[]", b""), {}),
-    "a MiB of numbers beyond doubles": ("POST", "/recommend", _filled(b'{"id":[0', b",1e400", b"]}"), {}),
-    "a MiB of one field": ("POST", "/recommend", _filled(b'{"id":1e400', b',"id":[]', b"}"), {}),
+    "a MiB of lists in a field": _filled("/recommend", b'{"id":[0', b",[]", b"]}"),
+    "a MiB of objects in a field": _filled("/recommend", b'{"id":[0', b",{}", b"]}"),
+    "a MiB of lists behind 1e400": _filled("/recommend", b'{"id":[1e400', b",[[]]", b"]}"),
+    "a MiB of lists that do not end": _filled("/recommend", b'{"id":[1e400', b",[]", b""),
+    "a MiB of numbers beyond doubles": _filled("/recommend", b'{"id":[0', b",1e400", b"]}"),
+    "a MiB of one field": _filled("/recommend", b'{"id":1e400', b',"id":[]', b"}"),
     "a MiB of unknown fields": ("POST", "/recommend", COSTS_OF_MANY_FIELDS, {}),
-    "a MiB of lists in a list": ("POST", "/recommend", _filled(b"[1e400", b",[]", b"]"), {}),
-    "a MiB of lists for a map": ("POST", "/policies/2/map", _filled(b'{"profile":{"id":[0', b",[]", b"]}}"), {}),
-    "a batch of 350,000 lists": ("POST", "/recommend/batch", _filled(b'{"profiles":[0', b",[]", b"]}"), {}),
-    "a batch of 350,000 lists and an unknown field": (
-        "POST",
-        "/recommend/batch",
-        _filled(b'{"profiles":[1e400', b",[]", b'],"x":0}'),
-        {},
+    "a MiB of lists in a list": _filled("/recommend", b"[1e400", b",[]", b"]"),
+    "a MiB of lists for a map": _filled("/policies/2/map", b'{"profile":{"id":[0', b",[]", b"]}}"),
+    "a batch of 350,000 lists": _filled("/recommend/batch", b'{"profiles":[0', b",[]", b"]}"),
+    "a batch of 350,000 lists and an unknown field": _filled(
+        "/recommend/batch", b'{"profiles":[1e400', b",[]", b'],"x":0}'
     ),
-    "a batch of one profile with a MiB of lists": (
-        "POST",
-        "/recommend/batch",
-        _filled(b'{"profiles":[{"id":[1e400', b",[]", b"]}]}"),
-        {},
+    "a batch of one profile with a MiB of lists": _filled(
+        "/recommend/batch", b'{"profiles":[{"id":[1e400', b",[]", b"]}]}"
     ),
-    "a batch with a MiB of lists as defaults": (
-        "POST",
-        "/recommend/batch",
-        _filled(b'{"profiles":[{}],"defaults":{"id":[0', b",[]", b"]}}"),
-        {},
+    "a batch with a MiB of lists as defaults": _filled(
+        "/recommend/batch", b'{"profiles":[{}],"defaults":{"id":[0', b",[]", b"]}}"
     ),
-    "the impact on 350,000 objects": (
-        "POST",
-        "/recommend/impact?from=1&to=2",
-        _filled(b'{"profiles":[0', b",{}", b"]}"),
-        {},
-    ),
-    "the impact on one profile with a MiB of lists": (
-        "POST",
-        "/recommend/impact?from=1&to=2",
-        _filled(b'{"profiles":[{"id":[0', b",[]", b"]}]}"),
-        {},
+    "the impact on 350,000 objects": _filled("/recommend/impact?from=1&to=2", b'{"profiles":[0', b",{}", b"]}"),
+    "the impact on one profile with a MiB of lists": _filled(
+        "/recommend/impact?from=1&to=2", b'{"profiles":[{"id":[0', b",[]", b"]}]}"
     ),
 }
 """What one caller can ask for, by name: method, path, body and headers."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import trivium
+from costs import COSTS
 from trivium.policy.language.document import Document, Promise
 from trivium.policy.language.parser import parse
 from trivium.policy.language.texts import compile_text, fill
@@ -36,16 +37,6 @@ class Claim(NamedTuple):
 READY: Profile = {"labeled_examples": 500}
 BUSY: Profile = {"requests_per_day": 50000}
 FORMAT: Profile = {"output_strictness": "format", "base_model_underperforms": True}
-COSTS: Profile = {
-    "model": "gpt-4o",
-    "tuned_model": "gpt-4o-mini",
-    "variable_input_tokens": 500,
-    "tuned_input_tokens": 200,
-    "output_tokens": 50,
-    "examples_to_make": 300,
-    "label_cost": 10,
-    "engineering": 6000,
-}
 
 CLAIMS = {
     "A1": Claim(

@@ -16,6 +16,7 @@ from playwright.sync_api import sync_playwright
 
 import toolbox
 import trivium
+from costs import COSTS
 from trivium import catalog
 from trivium.portfolio import report
 from trivium.portfolio.ranking import MOST_RANKED, Ranking
@@ -189,16 +190,6 @@ def test_the_soonest_payback_comes_first_and_a_long_portfolio_is_cut() -> None:
     assert (len(kept), ranking.seen) == (MOST_RANKED, MOST_RANKED + 53)
 
 
-COSTS = {
-    "model": "gpt-4o",
-    "tuned_model": "gpt-4o-mini",
-    "variable_input_tokens": 500,
-    "tuned_input_tokens": 200,
-    "output_tokens": 50,
-    "examples_to_make": 300,
-    "label_cost": 10,
-    "engineering": 6000,
-}
 PAID = trivium.profile.make_profile({"requests_per_day": 20_000, "prompt_tokens": 2000, "costs": COSTS})
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import reference
 import trivium
+from costs import COSTS
 from trivium import Advisor, Profile
 from trivium.economics import Costs
 from trivium.policy import Lifecycle, ServedPolicy, load_policy
@@ -363,18 +364,6 @@ def test_a_number_that_no_profile_may_state_is_refused() -> None:
 
 
 # Money
-
-
-COSTS = {
-    "model": "gpt-4o",
-    "tuned_model": "gpt-4o-mini",
-    "variable_input_tokens": 500,
-    "tuned_input_tokens": 200,
-    "output_tokens": 50,
-    "examples_to_make": 300,
-    "label_cost": 10,
-    "engineering": 6000,
-}
 
 
 def test_money_is_in_the_summary_and_in_the_reason_that_rests_on_it() -> None:

@@ -16,7 +16,7 @@ from trivium.errors import FieldError
 from trivium.portfolio.arrow_messages import MOST_BODY
 from trivium.portfolio.profiles import profile_columns
 from trivium.portfolio.streams import TooLargeError
-from trivium.portfolio.values import is_text
+from trivium.portfolio.values import is_text, value_type
 
 
 MOST_TEXT = 512
@@ -89,8 +89,7 @@ def of_wrong_type(schema: Any) -> Iterator[FieldError]:
 
 
 def _is_single(kind: Any) -> bool:
-    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
-        return _is_single(kind.value_type)
+    kind = value_type(kind)
     few = (pa.types.is_primitive, pa.types.is_boolean, pa.types.is_null, pa.types.is_decimal, is_text, _is_bytes)
     return any(is_one(kind) for is_one in few)
 

@@ -21,7 +21,7 @@ from trivium.portfolio.columns import MOST_COLUMNS
 from trivium.portfolio.ipc import DICTIONARY, SCHEMA
 from trivium.portfolio.profiles import mappings, profile_columns
 from trivium.portfolio.streams import Case, JsonCases, StreamError, TooLargeError
-from trivium.portfolio.values import is_text
+from trivium.portfolio.values import is_text, value_type
 
 
 PIECE = 128
@@ -121,9 +121,7 @@ def _has_ids(schema: Any) -> bool:
     """Say whether there is one column `id`, and it can be one of ids; any other is of no interest."""
     if (at := schema.get_field_index("id")) < 0:
         return False
-    kind = schema.types[at]
-    while pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
-        kind = kind.value_type
+    kind = value_type(schema.types[at])
     return is_text(kind) or bool(pa.types.is_integer(kind))
 
 

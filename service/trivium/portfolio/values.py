@@ -193,6 +193,13 @@ def plain(array: Any) -> Any:
     return pc.run_end_decode(array) if pa.types.is_run_end_encoded(array.type) else array
 
 
+def value_type(kind: Any) -> Any:
+    """Return the type of the values of a type, whether they stand in a dictionary, in runs, or by themselves."""
+    while pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        kind = kind.value_type
+    return kind
+
+
 def is_text(kind: Any) -> bool:
     """Say whether a type is one of the types of text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -20,16 +20,13 @@ from litestar import Request
 from litestar.types import ASGIApp
 
 from trivium.advisor import Advisor
-from trivium.api.batches.items import item_error
-from trivium.api.batches.runner import as_input
+from trivium.api.batches.runner import with_end
 from trivium.api.http.body import BodyStream
-from trivium.api.http.problems import ProblemError, to_problem
-from trivium.api.http.responses import ARROW, CutOffError, Header, StreamingResponse
+from trivium.api.http.responses import ARROW, Header, StreamingResponse
 from trivium.api.services import services_of, stream_request
 from trivium.api.telemetry.decisions import Decisions, Kind
-from trivium.errors import InvalidInputError
 from trivium.portfolio.arrow_messages import Messages
-from trivium.portfolio.streams import Case, StreamError
+from trivium.portfolio.streams import Case
 from trivium.recommendation import encode
 
 
@@ -73,19 +70,15 @@ async def arrow_cases(stream: BodyStream) -> AsyncGenerator[Iterable[Case]]:
     from trivium.portfolio.arrow_reader import BatchReader, CaseReader  # noqa: PLC0415 - an extra
 
     cases = CaseReader()
-    batches = _record_batches(stream, BatchReader())
-    try:
+    async with aclosing(_record_batches(stream, BatchReader())) as batches:
         async for batch in batches:
             yield cases.read(batch)
-    finally:
-        await batches.aclose()
 
 
 async def _record_batches(stream: BodyStream, reader: BatchReader) -> AsyncGenerator[Any]:
     """Yield the record batches of a body until it ends, or its caller leaves."""
     messages = Messages()
-    arriving = stream.parts()
-    try:
+    async with aclosing(stream.parts()) as arriving:
         async for part in arriving:
             for message in messages.feed(part):
                 if (batch := await _run(reader.read, message)) is not None:
@@ -93,8 +86,6 @@ async def _record_batches(stream: BodyStream, reader: BatchReader) -> AsyncGener
                 if stream.has_left():
                     return
         messages.end()
-    finally:
-        await arriving.aclose()
 
 
 def answer_arrow(
@@ -150,30 +141,23 @@ class _ArrowBatch:
     async def parts(self) -> AsyncGenerator[bytes]:
         """Yield the response in parts: one for each record batch.
 
-        What makes the rest of a stream unreadable is raised while nothing is sent. Afterwards it is told in the
-        metadata of a last batch without rows, and the response is cut off, because a reader would take its end for
-        that of the stream.
+        What makes the rest of a stream unreadable is told in the metadata of a last batch without rows, and the
+        response is cut off, because a reader would take its end for that of the stream.
         """
         scored, reader = await _run(_begin, self._advisor)
-        is_sent = False
-        batches = _record_batches(self._stream, reader)
-        try:
+        parts = self._scored(scored, reader)
+        ended = with_end(parts, lambda error: scored.close("error", encode(error)), self._state, is_cut_off=True)
+        async with aclosing(ended):
+            async for part in ended:
+                yield part
+
+    async def _scored(self, scored: ArrowStream, reader: BatchReader) -> AsyncGenerator[bytes]:
+        async with aclosing(_record_batches(self._stream, reader)) as batches:
             async for batch in batches:
                 for part in _taken(await self._answer(scored, batch)):
                     yield part
-                    is_sent = True
-            for part in scored.close("summary", encode(self._summarize(self._decisions, scored.failed))):
-                yield part
-        except (StreamError, ProblemError, InvalidInputError) as error:
-            problem = to_problem(as_input(error))
-            if not is_sent:
-                raise problem from None
-            self._state["problem"] = problem.kind.code
-            for part in scored.close("error", encode(item_error(problem))):
-                yield part
-            raise CutOffError from None
-        finally:
-            await batches.aclose()
+        for part in scored.close("summary", encode(self._summarize(self._decisions, scored.failed))):
+            yield part
 
     async def _answer(self, scored: ArrowStream, batch: Any) -> list[bytes]:
         """Return what a record batch adds to the response; nothing where the caller has left."""

@@ -70,11 +70,20 @@ class ItemWriter(Protocol):
         """Write the end of a batch that cannot be read any further, which has no summary."""
 
 
-class JsonLines:
+class _AtOnce:
+    """Keeps no item, and needs no cut: a reader sees that the end is missing."""
+
+    is_cut_off = False
+
+    def flush(self) -> bytes:
+        """Write nothing: no item is kept."""
+        return b""
+
+
+class JsonLines(_AtOnce):
     """NDJSON: an item on each line."""
 
     opening = b""
-    is_cut_off = False
 
     def write(self, index: int, item: Any) -> bytes:
         """Write an item."""
@@ -84,10 +93,6 @@ class JsonLines:
     def failed(self, index: int, case: Case, error: ItemError) -> bytes:
         """Say what is wrong with a profile."""
         return self.write(index, FailedItem(index=index, id=case.id, error=error))
-
-    def flush(self) -> bytes:
-        """Write nothing: no item is kept."""
-        return b""
 
     def summary(self, summary: Any) -> bytes:
         """Write the last line."""
@@ -116,14 +121,12 @@ class JsonObject(JsonLines):
         return b'],"error":%b}' % encode(error)
 
 
-class Table:
+class Table(_AtOnce):
     """CSV: a row for each item, and a last one that has nothing but the summary.
 
     Args:
         columns: the columns of an item between `index` and `id`, and `summary`; `error` is one of them.
     """
-
-    is_cut_off = False
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = tuple(columns)
@@ -138,10 +141,6 @@ class Table:
     def failed(self, index: int, case: Case, error: ItemError) -> bytes:
         """Say what is wrong with a profile."""
         return self._row([index, case.id, *self._only("error", error_text(error)), None])
-
-    def flush(self) -> bytes:
-        """Write nothing: no item is kept."""
-        return b""
 
     def summary(self, summary: Any) -> bytes:
         """Write the last row."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -139,11 +139,15 @@ async def media_types(request: Request[Any, Any, Any]) -> tuple[str, str]:
     return sent, wanted
 
 
-async def answer(request: Request[Any, Any, Any], answers: Answers, headers: Sequence[Header]) -> ASGIApp:
+async def answer(
+    request: Request[Any, Any, Any], sent: str, wanted: str, answers: Answers, headers: Sequence[Header]
+) -> ASGIApp:
     """Return the response to a batch, which is sent as it is made.
 
     Args:
         request: a batch in JSON, which is read whole, or in NDJSON, CSV or Arrow, which are read as they arrive.
+        sent: the media type of the body.
+        wanted: the media type of the response; both as `media_types` returns them.
         answers: says what of each profile, in the media type that the caller wants.
         headers: further headers, names in lower case.
 
@@ -153,7 +157,6 @@ async def answer(request: Request[Any, Any, Any], answers: Answers, headers: Seq
     """
     services = services_of(request)
     settings = services.settings
-    sent, wanted = body_media_type(request), chosen_media_type(request)
     media_type = f"{CSV}; charset=utf-8; header=present" if wanted == CSV else wanted
     batch = Batch(answers, may_be_empty=sent == ARROW)  # a frame without rows has columns all the same
     with ExitStack() as stack:
@@ -190,11 +193,8 @@ async def _whole(cases: Iterable[Case]) -> AsyncGenerator[Iterable[Case]]:
 async def _lines(stream: BodyStream, reader: Reader, longest: int) -> AsyncGenerator[Iterable[Case | None]]:
     """Yield the cases of lines in portions, as they arrive; None for a line that ends none."""
     lines = Lines(longest)
-    arriving = stream.parts()
-    try:
+    async with aclosing(stream.parts()) as arriving:
         async for part in arriving:
             yield map(reader.read, lines.feed(part))
         yield map(reader.read, lines.end())
         reader.end()
-    finally:
-        await arriving.aclose()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from time import perf_counter
 from typing import Any, Protocol
 
-from trivium.api.batches.items import ItemWriter, item_error
+from trivium.api.batches.items import ItemError, ItemWriter, item_error
 from trivium.api.http.problems import ProblemError, to_problem
 from trivium.api.http.responses import PART_BYTES, CutOffError
 from trivium.errors import FieldError, InvalidInputError
@@ -61,45 +62,33 @@ class Batch:
         """Return the response to a few cases."""
         return self._writer.opening + b"".join(map(self.item, cases)) + self.closing()
 
-    async def parts(
+    def parts(
         self,
         portions: AsyncGenerator[Iterable[Case | None]],
         has_left: Callable[[], bool] = lambda: False,
         state: dict[str, Any] | None = None,
     ) -> AsyncGenerator[bytes]:
-        """Yield the response in parts: after each portion of cases, and where there is enough of it.
+        """Return the response in parts: after each portion of cases, and where there is enough of it.
 
         Other requests get their turn now and then, and nothing more is done once the caller has left. What makes the
-        rest of a stream unreadable is raised while nothing is sent, and is told in the last part afterwards.
+        rest of a stream unreadable ends it as `with_end` says.
 
         Args:
             portions: the cases; None for a line without one, which may be many and take their time too.
             has_left: says whether the caller has gone.
             state: the state of the request, where a problem is noted for its line in the log.
         """
-        is_sent = False
         items = self._items(portions, has_left)
-        try:
-            async for part in items:
-                yield part
-                is_sent = True
-        except (StreamError, ProblemError, InvalidInputError) as error:
-            problem = to_problem(as_input(error))
-            if not is_sent:
-                raise problem from None
-            if state is not None:
-                state["problem"] = problem.kind.code
-            yield bytes(self._part) + self._writer.stopped(item_error(problem))
-            if self._writer.is_cut_off:
-                raise CutOffError from None
-        finally:
-            await items.aclose()
+        return with_end(items, self._stopped, {} if state is None else state, is_cut_off=self._writer.is_cut_off)
+
+    def _stopped(self, error: ItemError) -> Iterable[bytes]:
+        yield bytes(self._part) + self._writer.stopped(error)
 
     async def _items(
         self, portions: AsyncGenerator[Iterable[Case | None]], has_left: Callable[[], bool]
     ) -> AsyncGenerator[bytes]:
         started = perf_counter()
-        try:
+        async with aclosing(portions):
             async for cases in portions:
                 for case in cases:
                     if case is not None:
@@ -118,8 +107,6 @@ class Batch:
             if not self._done and not self._may_be_empty:
                 raise StreamError("the body has no profiles")
             yield self._taken() + self.closing()
-        finally:
-            await portions.aclose()
 
     def _taken(self) -> bytes:
         part = bytes(self._part)
@@ -139,7 +126,41 @@ class Batch:
         return self._writer.summary(self._answers.summary(self.failed))
 
 
-def as_input(error: Exception) -> Exception:
+async def with_end(
+    parts: AsyncGenerator[bytes],
+    stopped: Callable[[ItemError], Iterable[bytes]],
+    state: dict[str, Any],
+    *,
+    is_cut_off: bool,
+) -> AsyncGenerator[bytes]:
+    """Yield the parts of a response, and say at its end what has made the rest of a stream unreadable.
+
+    While nothing is sent, that is raised instead.
+
+    Args:
+        parts: the parts.
+        stopped: returns the last ones, given what was wrong.
+        state: the state of the request, where a problem is noted for its line in the log.
+        is_cut_off: whether the response is cut off after them, as `ItemWriter` has it.
+    """
+    is_sent = False
+    async with aclosing(parts):
+        try:
+            async for part in parts:
+                yield part
+                is_sent = True
+        except (StreamError, ProblemError, InvalidInputError) as error:
+            problem = to_problem(_as_input(error))
+            if not is_sent:
+                raise problem from None
+            state["problem"] = problem.kind.code
+            for part in stopped(item_error(problem)):
+                yield part
+            if is_cut_off:
+                raise CutOffError from None
+
+
+def _as_input(error: Exception) -> Exception:
     """Return the error of a stream that cannot be read any further as one of the body."""
     if isinstance(error, TooLargeError):
         return ProblemError("too_large", f"{str(error)[:1].upper()}{str(error)[1:]}.", limit=error.limit)

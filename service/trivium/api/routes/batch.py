@@ -167,4 +167,4 @@ async def recommend_batch(
         return answer_arrow(request, renderer.advisor, partial(summary_of, advisor=renderer.advisor), headers)
     recommendations = _recommendations(renderer, wanted, view)
     request.scope["state"]["decisions"] = recommendations.decisions
-    return await answer(request, recommendations, headers)
+    return await answer(request, sent, wanted, recommendations, headers)

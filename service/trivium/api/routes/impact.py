@@ -125,7 +125,7 @@ async def recommend_impact(request: Request[Any, Any, Any], older: FromParameter
     """Compare two policies over many use cases."""
     policies = services_of(request).policies
     before, after = policies.renderer(older), policies.renderer(newer)
-    _, wanted = await media_types(request)
+    sent, wanted = await media_types(request)
     impact = _Impact(before, after, wanted)
     request.scope["state"]["impact"] = impact.scorer
-    return await answer(request, impact, decision_headers(after.advisor))
+    return await answer(request, sent, wanted, impact, decision_headers(after.advisor))
