@@ -135,7 +135,10 @@ def _sections(made: Recommendation) -> Iterator[Section]:
     ignored = ", ".join(f"`{name}`" for name in made.ignored_inputs)
     yield Section("Not read by this policy", (Item(ignored),) if ignored else ())
     if more := sum(getattr(made.more, name) for name in ("rationale", "steps", "paths", "risks", "questions")):
-        yield Section("More", (Item(f"The full view has {more} more entries: `view=full`, or `--view full`."),))
+        yield Section(
+            "More",
+            (Item(f"The full view has {more} more entries: view=full over HTTP, or --view full on the command line."),),
+        )
 
 
 def _basis(premise: Premise) -> str:
